@@ -1,0 +1,1 @@
+"""How fast to send, and the measurements that say so."""

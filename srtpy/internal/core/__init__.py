@@ -1,0 +1,1 @@
+"""The connection itself, without a socket, a thread or a clock."""

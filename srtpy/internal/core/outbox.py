@@ -1,0 +1,40 @@
+"""Control packets made and not yet sent, in order.
+
+Lives here: giving control packets their header (timestamp, the peer's socket id) and
+holding them until the shell takes them.
+Never here: data packets (sender.py), when to say what (the part that says it).
+Draft: 3.2 "Control Packets".
+"""
+
+from __future__ import annotations
+
+from srtpy.internal.clock.units import WIRE_TIME_MASK, Micros
+from srtpy.internal.packet.header import Datagram, SocketId, pack_control_header
+
+
+class Outbox:
+    """Control datagrams ready to leave; shared by a connection's parts."""
+
+    __slots__ = ("_peer", "_start", "_waiting", "last_said")
+
+    def __init__(self, peer: SocketId, start: Micros) -> None:
+        self._peer = peer
+        self._start = start
+        self._waiting: list[Datagram] = []
+        self.last_said: Micros = start
+        """When anything last left for the peer; data counts too (the sender notes it)."""
+
+    def control(self, kind: int, information: int, body: bytes, now: Micros, subtype: int = 0) -> None:
+        """Queue a control packet; `information` is its type-specific word."""
+        stamp = (now - self._start) & WIRE_TIME_MASK
+        self._waiting.append((pack_control_header(kind, information, stamp, self._peer, subtype) + body, b""))
+        self.last_said = now
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def take(self) -> list[Datagram]:
+        """Hand over what is queued and forget it."""
+        taken = self._waiting
+        self._waiting = []
+        return taken

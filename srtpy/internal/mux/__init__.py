@@ -1,0 +1,1 @@
+"""One UDP socket and one thread for all the connections that share it."""

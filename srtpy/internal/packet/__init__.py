@@ -1,0 +1,1 @@
+"""The wire: one layout a file, packed and unpacked, and nothing decided."""

@@ -1,0 +1,1 @@
+"""Numbers that go round in a circle, and sets of ranges of them."""

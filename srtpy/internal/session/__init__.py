@@ -1,0 +1,1 @@
+"""The shell around the core: threads, locks, waiting, dialling and accepting."""

@@ -1,0 +1,1 @@
+"""Timestamp-based packet delivery: the sender's clock laid over ours."""
