@@ -1,0 +1,1 @@
+"""A virtual world: time that jumps, links that lose, ends that never sleep."""

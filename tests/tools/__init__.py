@@ -1,0 +1,1 @@
+"""Tools that tests share: a lossy proxy, peers of flesh and blood."""
