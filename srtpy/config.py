@@ -1,0 +1,244 @@
+"""Every setting of a connection, with its unit, default, range and libsrt's name for it.
+
+Lives here: `Config`, the table of its fields, the checks on assignment and across fields,
+what `None` stands for.
+Never here: what a setting makes anyone do; URLs' grammar and units (url.py); options of a
+running connection (options.py).
+Draft: none; libsrt's socket options (SRTO_*), in seconds, packets and bytes per second.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Final, Self, TypedDict, Unpack, cast
+
+from srtpy.fields import LONGEST, MOST_PACKETS, Rule, flag, rate, seconds, text, whole
+from srtpy.log import Logger
+
+DEFAULT_LATENCY: Final = 0.120
+DEFAULT_MSS: Final = 1500
+DEFAULT_FC: Final = 25600
+DEFAULT_SEND_BUF_SIZE: Final = 8192
+DEFAULT_RECV_BUF_SIZE: Final = 8192
+DEFAULT_MAX_BW: Final = 125_000_000
+DEFAULT_OVERHEAD_BW: Final = 25
+DEFAULT_CONN_TIMEOUT: Final = 3.0
+DEFAULT_PEER_IDLE_TIMEOUT: Final = 5.0
+MIN_LATENCY: Final = 0.020
+MAX_LATENCY: Final = 65.535
+MIN_MSS: Final = 76
+MAX_MSS: Final = 1500
+MIN_PAYLOAD: Final = 32
+MIN_BUF_SIZE: Final = 32
+MIN_FC: Final = 32
+MAX_LINGER: Final = 180.0
+MAX_STREAM_ID: Final = 512
+
+PACKET_OVERHEAD: Final = 44
+"""Bytes of IP, UDP and SRT header in each packet: what a packet carries is at most MSS - 44."""
+
+_LARGEST_SOCKET_BUFFER: Final = (1 << 31) - 1
+
+
+class ConfigFields(TypedDict, total=False):
+    """The fields of `Config` as keywords, for `dial(..., latency=0.2)` and the like."""
+
+    latency: float
+    recv_latency: float | None
+    peer_latency: float | None
+    mss: int
+    fc: int
+    send_buf_size: int
+    recv_buf_size: int
+    payload_size: int
+    max_bw: int | None
+    input_bw: int
+    min_input_bw: int
+    overhead_bw: int
+    max_rexmit_bw: int
+    conn_timeout: float
+    peer_idle_timeout: float
+    data_idle_timeout: float | None
+    loss_max_ttl: int
+    snd_drop_delay: float
+    stream_id: str
+    min_version: int | str
+    linger: float | None
+    nak_report: bool | None
+    retransmit_algo: int | None
+    drift_tracer: bool
+    tlpktdrop: bool | None
+    snd_syn: bool
+    rcv_syn: bool
+    udp_send_buf_size: int
+    udp_recv_buf_size: int
+    ip_ttl: int | None
+    ip_tos: int | None
+    ipv6_only: bool | None
+    bind_to_device: str
+    logger: logging.Logger | Logger | None
+
+
+@dataclass(slots=True, init=False, repr=False)
+class Config:
+    """The settings of a connection: keywords only, each checked when it is assigned.
+
+    Durations are seconds, bandwidths bytes per second, buffers and windows packets.  `None` means
+    "not set"; the properties `effective_*` say what that comes to.
+
+    Raises:
+        TypeError: an unknown field, or a value of the wrong type.
+        ValueError: a value out of range; the text names the field, the value and the range.
+    """
+
+    latency: float = seconds(DEFAULT_LATENCY, "SRTO_LATENCY", MIN_LATENCY, MAX_LATENCY)
+    recv_latency: float | None = seconds(None, "SRTO_RCVLATENCY", MIN_LATENCY, MAX_LATENCY, none=True)
+    peer_latency: float | None = seconds(None, "SRTO_PEERLATENCY", MIN_LATENCY, MAX_LATENCY, none=True, also=(0,))
+    mss: int = whole(DEFAULT_MSS, "SRTO_MSS", "bytes", MIN_MSS, MAX_MSS)
+    fc: int = whole(DEFAULT_FC, "SRTO_FC", "packets", MIN_FC, MOST_PACKETS)
+    send_buf_size: int = whole(DEFAULT_SEND_BUF_SIZE, "SRTO_SNDBUF", "packets", MIN_BUF_SIZE, MOST_PACKETS)
+    recv_buf_size: int = whole(DEFAULT_RECV_BUF_SIZE, "SRTO_RCVBUF", "packets", MIN_BUF_SIZE, MOST_PACKETS)
+    payload_size: int = whole(0, "SRTO_PAYLOADSIZE", "bytes", MIN_PAYLOAD, MAX_MSS - PACKET_OVERHEAD, also=(0,))
+    max_bw: int | None = rate(None, "SRTO_MAXBW", low=-1, none=True)
+    input_bw: int = rate(0, "SRTO_INPUTBW")
+    min_input_bw: int = rate(0, "SRTO_MININPUTBW")
+    overhead_bw: int = whole(DEFAULT_OVERHEAD_BW, "SRTO_OHEADBW", "percent", 5, 100)
+    max_rexmit_bw: int = rate(0, "SRTO_MAXREXMITBW")
+    conn_timeout: float = seconds(DEFAULT_CONN_TIMEOUT, "SRTO_CONNTIMEO", 0.001)
+    peer_idle_timeout: float = seconds(DEFAULT_PEER_IDLE_TIMEOUT, "SRTO_PEERIDLETIMEO", 1.0)
+    data_idle_timeout: float | None = seconds(None, "ours", 0.001, none=True)
+    loss_max_ttl: int = whole(0, "SRTO_LOSSMAXTTL", "packets", 0, MOST_PACKETS)
+    snd_drop_delay: float = seconds(0.0, "SRTO_SNDDROPDELAY", -LONGEST)
+    stream_id: str = text("SRTO_STREAMID", MAX_STREAM_ID)
+    min_version: int = field(
+        default=0x010000,
+        metadata={"rule": Rule(kind="version", source="SRTO_MINVERSION", low=0x010000, high=0xFFFFFF)},
+    )
+    linger: float | None = seconds(None, "SRTO_LINGER", 0.0, MAX_LINGER, none=True)
+    nak_report: bool | None = flag(None, "SRTO_NAKREPORT", none=True)
+    retransmit_algo: int | None = whole(None, "SRTO_RETRANSMITALGO", "(which algorithm)", 0, 1, none=True)
+    drift_tracer: bool = flag(True, "SRTO_DRIFTTRACER")
+    tlpktdrop: bool | None = flag(None, "SRTO_TLPKTDROP", none=True)
+    snd_syn: bool = flag(True, "SRTO_SNDSYN")
+    rcv_syn: bool = flag(True, "SRTO_RCVSYN")
+    udp_send_buf_size: int = whole(0, "SRTO_UDP_SNDBUF", "bytes", 0, _LARGEST_SOCKET_BUFFER)
+    udp_recv_buf_size: int = whole(0, "SRTO_UDP_RCVBUF", "bytes", 0, _LARGEST_SOCKET_BUFFER)
+    ip_ttl: int | None = whole(None, "SRTO_IPTTL", "hops", 1, 255, none=True, minus_one_is_none=True)
+    ip_tos: int | None = whole(None, "SRTO_IPTOS", "(type of service)", 0, 255, none=True, minus_one_is_none=True)
+    ipv6_only: bool | None = flag(None, "SRTO_IPV6ONLY", none=True, minus_one_is_none=True)
+    bind_to_device: str = text("SRTO_BINDTODEVICE", 15)
+    logger: logging.Logger | Logger | None = field(
+        default=None, compare=False, metadata={"rule": Rule(kind="logger", none=True)}
+    )
+
+    def __init__(self, **changes: Unpack[ConfigFields]) -> None:
+        for one in fields(self):
+            object.__setattr__(self, one.name, one.default)
+        self._assign(cast(Mapping[str, object], changes))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        rule = RULES.get(name)
+        if rule is None:
+            raise AttributeError(f"Config has no field {name!r}{did_you_mean(name)}")
+        object.__setattr__(self, name, rule.checked(name, value))
+
+    def __repr__(self) -> str:
+        shown = []
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value != one.default:
+                shown.append(f"{one.name}=" + ("<hidden>" if RULES[one.name].secret else repr(value)))
+        return f"Config({', '.join(shown)})"
+
+    def _assign(self, changes: Mapping[str, object]) -> None:
+        for name, value in changes.items():
+            if name not in RULES:
+                raise TypeError(f"Config has no field {name!r}{did_you_mean(name)}")
+            setattr(self, name, value)
+
+    def copy(self) -> Self:
+        """Return an independent copy."""
+        return self.replace()
+
+    def replace(self, **changes: Unpack[ConfigFields]) -> Self:
+        """Return a copy with some fields changed; each is checked as on assignment."""
+        twin = type(self)()
+        for one in fields(self):
+            object.__setattr__(twin, one.name, getattr(self, one.name))
+        twin._assign(cast(Mapping[str, object], changes))
+        return twin
+
+    def validate(self) -> None:
+        """Check what no field alone can know; `dial` and `listen` call it.
+
+        Raises:
+            ValueError: fields that contradict each other.
+        """
+        if self.payload_size > self.largest_payload:
+            raise ValueError(
+                f"payload_size={self.payload_size} does not fit mss={self.mss}: "
+                f"at most {self.largest_payload} bytes (mss - {PACKET_OVERHEAD})"
+            )
+
+    @property
+    def largest_payload(self) -> int:
+        """The most a packet of `mss` bytes can carry."""
+        return self.mss - PACKET_OVERHEAD
+
+    @property
+    def effective_recv_latency(self) -> float:
+        """Seconds that what we receive is held at least."""
+        return self.latency if self.recv_latency is None else self.recv_latency
+
+    @property
+    def effective_peer_latency(self) -> float:
+        """Seconds that we ask the peer to hold what it receives."""
+        return self.latency if self.peer_latency is None else self.peer_latency
+
+    @property
+    def effective_payload_size(self) -> int:
+        """The most a packet of ours carries, as far as this side decides."""
+        return min(self.payload_size or self.largest_payload, self.largest_payload)
+
+    @property
+    def effective_recv_buf_size(self) -> int:
+        """Packets the receive buffer holds; never more than the flow window allows."""
+        return min(self.recv_buf_size, self.fc)
+
+    @property
+    def effective_max_bw(self) -> int:
+        """`max_bw` with live mode's default: bytes per second, 0 (from the input), or -1 (unlimited)."""
+        return DEFAULT_MAX_BW if self.max_bw is None else self.max_bw
+
+    @property
+    def effective_nak_report(self) -> bool:
+        """Whether we repeat loss reports periodically."""
+        return self.nak_report is not False
+
+    @property
+    def effective_retransmit_algo(self) -> int:
+        """1: a packet is not sent again within one round trip of the last time; 0: whenever asked."""
+        return 1 if self.retransmit_algo is None else self.retransmit_algo
+
+    @property
+    def effective_tlpktdrop(self) -> bool:
+        """Whether what comes too late is given up."""
+        return self.tlpktdrop is not False
+
+
+RULES: Final[dict[str, Rule]] = {one.name: one.metadata["rule"] for one in fields(Config)}
+"""The table: a rule for each field, in order."""
+
+
+def did_you_mean(name: str) -> str:
+    """Return "; did you mean ...?" for a field's misspelt name, or nothing."""
+    close = difflib.get_close_matches(name.lower(), RULES, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def default_config() -> Config:
+    """Return a `Config` with every field at its default."""
+    return Config()

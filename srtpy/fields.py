@@ -1,0 +1,176 @@
+"""What a setting may hold: the rule behind each field of `Config`.
+
+Lives here: `Rule` (kind, unit, range, libsrt's name), the check of a value against it, and
+the makers of dataclass fields that carry one.
+Never here: the settings themselves (config.py).
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import reprlib
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar, cast
+
+LONGEST: Final = 31_536_000.0
+"""The longest duration taken, a year: beyond it a clock's arithmetic would need care."""
+MOST_PACKETS: Final = 1 << 24
+MOST_BYTES: Final = (1 << 63) - 1
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What a field may hold."""
+
+    kind: str
+    unit: str = ""
+    source: str = "ours"
+    low: float = 0
+    high: float = 0
+    also: tuple[int, ...] = ()
+    """Numbers outside the range with a meaning of their own."""
+    none: bool = False
+    minus_one_is_none: bool = False
+    secret: bool = False
+
+    def allowed(self) -> str:
+        """Say for people what may be assigned."""
+        if self.kind in ("seconds", "whole"):
+            parts = [f"{value}" for value in self.also]
+            parts.append(self._range())
+            text = " or ".join(parts) + f" {self.unit}"
+        elif self.kind == "text":
+            text = f"at most {self.high:g} bytes of UTF-8 without NUL"
+        else:
+            text = _KINDS[self.kind]
+        return f"None or {text}" if self.none else text
+
+    def _range(self) -> str:
+        top = LONGEST if self.kind == "seconds" else MOST_BYTES
+        if self.high >= top:
+            return "any number of" if self.low <= -LONGEST else f"{self.low} or more"
+        return f"{self.low} to {self.high}"
+
+    def checked(self, name: str, value: object) -> object:
+        """Return `value` as it is kept.
+
+        Raises:
+            TypeError: a value of the wrong type.
+            ValueError: a value out of range.
+        """
+        if value is None and self.none:
+            return None
+        if self.minus_one_is_none and value == -1 and not isinstance(value, bool):
+            return None
+        kept = _CHECKS[self.kind](self, name, value)
+        if kept is _WRONG_TYPE:
+            raise TypeError(f"{name} takes {self.allowed()}, not {type(value).__name__}")
+        return kept
+
+    def wrong(self, name: str, value: object, hint: str = "") -> ValueError:
+        """Return the error for a value out of range."""
+        shown = "<hidden>" if self.secret else reprlib.repr(value)
+        return ValueError(f"{name}={shown} is out of range: {self.allowed()}{hint}")
+
+
+_WRONG_TYPE: Final = object()
+_KINDS: Final = {
+    "flag": "True or False",
+    "version": "a version as text (1.4.0) or int (0x010400), 1.0.0 to 255.255.255",
+    "logger": "a logging.Logger or an object with log(level, category, socket_id, message)",
+}
+
+
+def _check_seconds(rule: Rule, name: str, value: object) -> object:
+    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
+        return _WRONG_TYPE
+    seconds = float(cast(float, value))
+    if seconds in rule.also or rule.low <= seconds <= rule.high:
+        return seconds
+    hint = ""
+    if math.isfinite(seconds) and rule.low <= seconds / 1000 <= rule.high:
+        hint = f" (it is in seconds: did you mean {seconds / 1000:g}?)"
+    raise rule.wrong(name, value, hint)
+
+
+def _check_whole(rule: Rule, name: str, value: object) -> object:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        return _WRONG_TYPE
+    number = operator.index(cast(int, value))
+    if number in rule.also or rule.low <= number <= rule.high:
+        return number
+    raise rule.wrong(name, value)
+
+
+def _check_flag(rule: Rule, name: str, value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    if rule.minus_one_is_none and value in (0, 1):
+        return bool(value)
+    return _WRONG_TYPE
+
+
+def _check_text(rule: Rule, name: str, value: object) -> object:
+    if not isinstance(value, str):
+        return _WRONG_TYPE
+    try:
+        encoded = value.encode()
+    except UnicodeEncodeError as error:
+        raise rule.wrong(name, value) from error
+    if b"\0" in encoded or len(encoded) > rule.high:
+        raise rule.wrong(name, value, f" ({len(encoded)} bytes)")
+    return value
+
+
+def _check_version(rule: Rule, name: str, value: object) -> object:
+    if isinstance(value, str):
+        parts = value.split(".")
+        if len(parts) != 3 or not all(part.isascii() and part.isdecimal() and int(part) < 256 for part in parts):
+            raise rule.wrong(name, value)
+        value = int(parts[0]) << 16 | int(parts[1]) << 8 | int(parts[2])
+    return _check_whole(rule, name, value)
+
+
+def _check_logger(rule: Rule, name: str, value: object) -> object:
+    return value if callable(getattr(value, "log", None)) else _WRONG_TYPE
+
+
+_CHECKS: Final = {
+    "seconds": _check_seconds,
+    "whole": _check_whole,
+    "flag": _check_flag,
+    "text": _check_text,
+    "version": _check_version,
+    "logger": _check_logger,
+}
+
+
+def seconds(default: T, source: str, low: float, high: float = LONGEST, **more: Any) -> T:
+    """Return a field of seconds."""
+    rule = Rule(kind="seconds", unit="seconds", source=source, low=low, high=high, **more)
+    return field(default=default, metadata={"rule": rule})
+
+
+def whole(default: T, source: str, unit: str, low: int, high: int, **more: Any) -> T:
+    """Return a field of whole numbers."""
+    return field(
+        default=default, metadata={"rule": Rule(kind="whole", unit=unit, source=source, low=low, high=high, **more)}
+    )
+
+
+def rate(default: T, source: str, **more: Any) -> T:
+    """Return a field of bytes per second."""
+    return whole(default, source, "bytes per second", more.pop("low", 0), MOST_BYTES, **more)
+
+
+def flag(default: T, source: str, **more: Any) -> T:
+    """Return a field of yes or no."""
+    return field(default=default, metadata={"rule": Rule(kind="flag", source=source, **more)})
+
+
+def text(source: str, high: int, **more: Any) -> str:
+    """Return a field of text, `high` bytes at most."""
+    return field(default="", metadata={"rule": Rule(kind="text", unit="bytes", source=source, high=high, **more)})
