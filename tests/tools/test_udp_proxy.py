@@ -1,0 +1,118 @@
+"""The lossy proxy: it does what its weather says, on time, and the same each time."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.tools.udp_proxy import CLEAR, Address, ProxyProcess, UdpProxy, Weather
+
+
+@pytest.fixture
+def target() -> Iterator[socket.socket]:
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as made:
+        made.bind(("127.0.0.1", 0))
+        made.settimeout(5)
+        yield made
+
+
+@pytest.fixture
+def client() -> Iterator[socket.socket]:
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as made:
+        made.settimeout(5)
+        yield made
+
+
+def drain(receiver: socket.socket, quiet: float = 0.15) -> list[bytes]:
+    receiver.settimeout(quiet)
+    got = []
+    with contextlib.suppress(TimeoutError):
+        while True:
+            got.append(receiver.recv(2048))
+    return got
+
+
+def burst(client: socket.socket, front: Address, total: int) -> None:
+    for number in range(total):
+        client.sendto(number.to_bytes(2, "big") + bytes(100), front)
+        if number % 50 == 49:
+            time.sleep(0.002)  # the default kernel buffer of the receiver holds 92
+
+
+def test_both_directions_and_several_clients(target: socket.socket, client: socket.socket) -> None:
+    with UdpProxy() as proxy, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second:
+        second.settimeout(5)
+        front = proxy.add_route(target.getsockname())
+        for each in (client, second):
+            each.sendto(b"ping" + bytes([each is second]), front)
+            asked, way = target.recvfrom(100)
+            target.sendto(b"pong" + asked[4:], way)
+        assert client.recv(100) == b"pong\x00"
+        assert second.recv(100) == b"pong\x01"
+        counters = proxy.counters()
+    assert counters["routes"][0]["clients"] == 2
+    assert counters["routes"][0]["forth"]["carried"] == counters["routes"][0]["back"]["carried"] == 2
+
+
+def test_delay_is_kept_to_the_millisecond(target: socket.socket, client: socket.socket) -> None:
+    late = []
+    with UdpProxy() as proxy:
+        front = proxy.add_route(target.getsockname(), Weather(delay_ms=20))
+        for _ in range(20):
+            start = time.monotonic()
+            client.sendto(b"x", front)
+            target.recv(10)
+            late.append(time.monotonic() - start - 0.020)
+    assert min(late) >= 0
+    assert sorted(late)[10] < 0.002, late
+
+
+def test_loss_and_duplicates_by_seed(target: socket.socket, client: socket.socket) -> None:
+    fates = []
+    weather = Weather(loss=0.2, duplicate=0.1)
+    with UdpProxy() as proxy:
+        for seed in (1, 1, 2):
+            burst(client, proxy.add_route(target.getsockname(), weather, CLEAR, seed=seed), 200)
+            fates.append(sorted(drain(target)))
+        counters = [route["forth"] for route in proxy.counters()["routes"]]
+    assert fates[0] == fates[1] != fates[2]
+    for fate, counted in zip(fates, counters, strict=True):
+        assert len(fate) == 200 - counted["lost"] + counted["duplicated"]
+        assert 25 < counted["lost"] < 60
+
+
+def test_reordering_by_seed_3(target: socket.socket, client: socket.socket) -> None:
+    with UdpProxy() as proxy:
+        front = proxy.add_route(target.getsockname(), Weather(reorder=0.05, reorder_by_ms=5), seed=3)
+        burst(client, front, 200)
+        got = drain(target)
+    assert len(got) == 200
+    assert got != sorted(got)
+
+
+def test_black_out_loses_everything_for_its_time(target: socket.socket, client: socket.socket) -> None:
+    with UdpProxy() as proxy:
+        front = proxy.add_route(target.getsockname())
+        client.sendto(b"before", front)
+        assert target.recv(10) == b"before"
+        proxy.black_out(0.1)
+        client.sendto(b"during", front)
+        assert drain(target) == []
+        client.sendto(b"after", front)
+        target.settimeout(5)
+        assert target.recv(10) == b"after"
+
+
+def test_a_process_of_its_own_speaks_the_same(target: socket.socket, client: socket.socket) -> None:
+    with ProxyProcess() as proxy:
+        front = proxy.add_route(target.getsockname(), Weather(delay_ms=1))
+        client.sendto(b"x", front)
+        assert target.recv(10) == b"x"
+        proxy.black_out(0.0)
+        counters = proxy.counters()
+    assert counters["routes"][0]["forth"]["carried"] == 1
+    assert counters["kernel_drops"] == 0
