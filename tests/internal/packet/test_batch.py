@@ -1,0 +1,115 @@
+"""Reads of many datagrams: rows, payloads, mixed reads, tails too short to be packets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.packet.header import HEADER, HEADER_SIZE, ControlType, MalformedPacket, pack_control_header
+
+PAYLOAD = 40
+STRIDE = HEADER_SIZE + PAYLOAD
+
+
+def data(seq: int, size: int = PAYLOAD) -> bytes:
+    return HEADER.pack(seq, 0xC0000001 + seq % 1000, 7, 9) + bytes([seq & 0xFF]) * size
+
+
+def control(size: int, kind: int = ControlType.ACKACK) -> bytes:
+    return pack_control_header(kind, 3, 7, 9).ljust(size, b"\1")
+
+
+def mixed(datagrams: Sequence[bytes], stride: int = STRIDE) -> Batch:
+    return Batch(b"".join(datagrams), stride)
+
+
+def by_hand(datagrams: Sequence[bytes]) -> tuple[list[tuple[int, int, int, int]], list[bytes]]:
+    """Return rows and payloads the slow way, one datagram at a time."""
+    rows = [HEADER.unpack_from(datagram) for datagram in datagrams]
+    return rows, [datagram[HEADER_SIZE:] for datagram in datagrams]
+
+
+def test_a_lone_datagram_is_a_batch_of_one() -> None:
+    packet = data(5)
+    for batch in (Batch(packet), Batch(packet, STRIDE), Batch(packet, 1500)):
+        assert len(batch) == batch.count == 1
+        assert batch.stride == len(packet)
+        assert batch.headers == [HEADER.unpack_from(packet)]
+        assert batch.payloads() == [packet[HEADER_SIZE:]]
+        assert batch.datagram(0) == packet
+        assert not batch.is_control
+        assert list(batch.pieces()) == [batch]
+
+
+def test_a_header_alone_is_a_datagram() -> None:
+    assert Batch(data(5, 0)).payloads() == [b""]
+    assert mixed([data(seq, 0) for seq in range(3)], HEADER_SIZE).payloads() == [b""] * 3
+
+
+@given(st.lists(st.integers(0, 0x7FFFFFFF), min_size=1, max_size=50), st.integers(0, PAYLOAD))
+def test_rows_and_payloads_agree_with_the_slow_way(seqs: list[int], tail: int) -> None:
+    datagrams = [data(seq) for seq in seqs[:-1]] + [data(seqs[-1], tail)]
+    batch = mixed(datagrams)
+    assert (batch.headers, batch.payloads()) == by_hand(datagrams)
+    assert [batch.datagram(index) for index in range(batch.count)] == datagrams
+    assert list(batch.pieces()) == [batch]
+
+
+@pytest.mark.parametrize("size", range(HEADER_SIZE))
+def test_too_short_to_be_a_packet(size: int) -> None:
+    with pytest.raises(MalformedPacket, match=f"{size} bytes"):
+        Batch(bytes(size))
+    with pytest.raises(MalformedPacket, match=f"{size} bytes"):
+        Batch(bytes(100), size)
+
+
+@pytest.mark.parametrize("tail", range(1, HEADER_SIZE))
+def test_a_tail_too_short_to_be_a_packet(tail: int) -> None:
+    with pytest.raises(MalformedPacket, match=f"{tail} bytes"):
+        Batch(data(1) + data(2) + bytes(tail), STRIDE)
+
+
+def test_data_and_then_a_short_control_packet() -> None:
+    datagrams = [data(1), data(2), control(20)]
+    run, last = mixed(datagrams).pieces()
+    assert not run.is_control
+    assert run.payloads() == [datagram[HEADER_SIZE:] for datagram in datagrams[:2]]
+    assert last.is_control
+    assert last.count == 1
+    assert last.datagram(0) == datagrams[2]
+
+
+def test_control_packets_come_one_by_one() -> None:
+    datagrams = [control(20), control(20, ControlType.KEEPALIVE)]
+    assert [piece.datagram(0) for piece in mixed(datagrams, 20).pieces()] == datagrams
+
+
+def test_part_keeps_the_stride() -> None:
+    datagrams = [data(seq) for seq in range(5)] + [data(5, 3)]
+    batch = mixed(datagrams)
+    assert batch.part(1, 3).payloads() == [datagram[HEADER_SIZE:] for datagram in datagrams[1:3]]
+    assert batch.part(3, 6).payloads() == [datagram[HEADER_SIZE:] for datagram in datagrams[3:]]
+    assert batch.part(5, 6).stride == HEADER_SIZE + 3
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=20), st.integers(0, PAYLOAD))
+def test_pieces_keep_everything_in_order(kinds: list[bool], tail: int) -> None:
+    """Control packets as long as data packets, anywhere in the read; the last of any length."""
+    datagrams = [control(STRIDE) if is_control else data(index) for index, is_control in enumerate(kinds)]
+    datagrams[-1] = datagrams[-1][: HEADER_SIZE + tail]
+    pieces = list(mixed(datagrams).pieces())
+    assert [piece.datagram(index) for piece in pieces for index in range(piece.count)] == datagrams
+    for piece in pieces:
+        flags = {row[0] >= 1 << 31 for row in piece.headers}
+        assert flags == {piece.is_control}
+        assert piece.count == 1 or not piece.is_control
+    assert all(one.is_control or other.is_control for one, other in pairwise(pieces)), "a run of data was cut in two"
+
+
+def test_payloads_do_not_keep_the_read_alive() -> None:
+    assert all(type(payload) is bytes for payload in mixed([data(1), data(2)]).payloads())
