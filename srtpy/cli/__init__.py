@@ -1,0 +1,1 @@
+"""The command line: what `srtpy` and `python -m srtpy` run."""
