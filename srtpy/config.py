@@ -17,6 +17,7 @@ from typing import Final, Self, TypedDict, Unpack, cast
 
 from srtpy.fields import LONGEST, MOST_PACKETS, Rule, flag, rate, seconds, text, whole
 from srtpy.log import Logger
+from srtpy.url import ffmpeg_query, libsrt_query, parse_url, split_address, write_url
 
 DEFAULT_LATENCY: Final = 0.120
 DEFAULT_MSS: Final = 1500
@@ -170,6 +171,43 @@ class Config:
             object.__setattr__(twin, one.name, getattr(self, one.name))
         twin._assign(cast(Mapping[str, object], changes))
         return twin
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Return the settings in an srt:// URL's query, read as srt-live-transmit reads them.
+
+        Times are milliseconds unless a unit follows (`latency=200`, `200ms`, `0.2s`, `200000us`), buffers
+        are bytes, bandwidths bytes per second or with a unit (`maxbw=20Mbps`).  Without `latency` the peer's
+        latency is left to the peer, as libsrt does.  An unknown key is warned about.
+
+        Raises:
+            ValueError: not an srt:// URL, or a value that cannot be; the text names the key or field.
+        """
+        config = cls()
+        config._assign(parse_url(url).fields)
+        return config
+
+    def to_url(self, address: str | tuple[str, int], mode: str = "caller") -> str:
+        """Return an srt:// URL for libsrt's applications and `from_url`: times in milliseconds.
+
+        What is at its default is left out, but for the latency; `data_idle_timeout`, the UDP buffer sizes
+        and the logger have no key.
+        """
+        host, port = split_address(address) if isinstance(address, str) else address[:2]
+        return write_url(mode, host, port, libsrt_query(self._changed(), self.mss))
+
+    def to_ffmpeg_url(self, address: str | tuple[str, int], mode: str = "caller") -> str:
+        """Return an srt:// URL for ffmpeg: latencies in microseconds, keys in its spelling.
+
+        Raises:
+            ValueError: a stream id with "&" or "+", which ffmpeg's URLs cannot hold.
+        """
+        host, port = split_address(address) if isinstance(address, str) else address[:2]
+        return write_url(mode, host, port, ffmpeg_query(self._changed(), self.mss))
+
+    def _changed(self) -> dict[str, object]:
+        values = {one.name: (getattr(self, one.name), one.default) for one in fields(self)}
+        return {name: value for name, (value, default) in values.items() if value != default or name == "latency"}
 
     def validate(self) -> None:
         """Check what no field alone can know; `dial` and `listen` call it.

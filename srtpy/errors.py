@@ -1,16 +1,17 @@
 """What goes wrong, as exceptions, and why a peer refuses, as codes.
 
 Lives here: `SRTError` and its leaves, each also the builtin a socket user already catches;
-`RejectReason` with advice for people and its numbers on the wire.
-Never here: when any of it is raised; `MalformedPacket` (packet), which users never see.
-Draft: 3.2.1 "Handshake", table 7 "Handshake Rejection Reason Codes".
+`RejectReason` with advice for people.
+Never here: when any of it is raised; how reasons travel (handshake.codes); `MalformedPacket`
+(packet), which users never see.
+Draft: 4.3 "Handshake Messages", table 7.
 """
 
 from __future__ import annotations
 
 import errno as codes
 from enum import IntEnum
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final
 
 PEER_ERROR_FILE_SYSTEM: Final = 4000
 """The PEERERROR code for "my file system failed"."""
@@ -80,27 +81,6 @@ class RejectReason(IntEnum):
         if self >= RejectReason.USER_DEFINED:
             return f"the peer's application refused with its own code {self.value}; ask whoever runs it"
         return f"the peer refused with code {self.value}, which has no agreed meaning"
-
-    def to_wire(self) -> int:
-        """Return the number that travels in the handshake.
-
-        Raises:
-            ValueError: this code cannot be sent: only 1000-1017, 1400-1599 and 2000 up can.
-        """
-        if self <= RejectReason.CRYPTO:
-            return self.value
-        if 1400 <= self < 1600 or self >= RejectReason.USER_DEFINED:
-            return self.value + 1000
-        raise ValueError(f"reject code {self.value} cannot be sent: use 1000-1017, 1400-1599 or 2000 and above")
-
-    @classmethod
-    def from_wire(cls, number: int) -> Self:
-        """Return the reason behind a number read in a handshake (1000 or more)."""
-        if number == 2000:  # libsrt's refusal when the application gives no code
-            return cls(cls.PEER)
-        if 2400 <= number < 2600 or number >= 3000:
-            return cls(number - 1000)
-        return cls(number)
 
 
 LARGEST_REASON: Final = 0x7FFFFFFF

@@ -1,0 +1,381 @@
+"""srt:// URLs: their grammar and their units.
+
+Lives here: taking a URL apart and writing one, the query keys of srt-live-transmit and of
+ffmpeg with the units each of them means, the rule that finds the mode.
+Never here: what the fields mean and may hold (config.py), connecting (dialer.py).
+Draft: none; libsrt's apps (uriparser.cpp, socketoptions.hpp) and ffmpeg's libsrt protocol.
+
+The standard library's URL functions are of no use: they cut at "#", which begins every structured
+stream id, and turn "+" into a space.  Here a value may hold anything but "&", and `%XX` is decoded.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+from urllib.parse import unquote_to_bytes
+
+Mode: TypeAlias = Literal["caller", "listener", "rendezvous"]
+Address: TypeAlias = tuple[str, int]
+
+MODES: Final[dict[str, Mode]] = {
+    "caller": "caller",
+    "client": "caller",
+    "listener": "listener",
+    "server": "listener",
+    "rendezvous": "rendezvous",
+}
+UDP_HEADERS: Final = 28
+"""What MSS counts beside a packet: IP and UDP headers; buffer sizes in bytes are packets of MSS - 28."""
+
+
+@dataclass(frozen=True, slots=True)
+class SrtUrl:
+    """An srt:// URL taken apart.
+
+    Attributes:
+        mode: what to do with the addresses.
+        remote: whom to call, as a caller or in rendezvous.
+        local: where to bind, port 0 for any.
+        timeout: seconds for reads and writes, None for none.
+        fields: fields of `Config`, in its units.
+    """
+
+    mode: Mode
+    remote: Address
+    local: Address
+    timeout: float | None = None
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+_NUMBER: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))\s*([a-zA-Zµ/]*)")
+_TIME_UNITS: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
+_RATE_UNITS: Final = {"": 1.0, "b/s": 1.0, "bps": 1 / 8, "kbps": 1e3 / 8, "mbps": 1e6 / 8, "gbps": 1e9 / 8}
+_WORDS: Final = {
+    "1": True,
+    "yes": True,
+    "on": True,
+    "true": True,
+    "0": False,
+    "no": False,
+    "off": False,
+    "false": False,
+}
+
+
+def _with_unit(value: str, units: Mapping[str, float], bare: float) -> float:
+    found = _NUMBER.fullmatch(value)
+    if not found or (found[2] and found[2].lower() not in units):
+        raise ValueError(f"not a number with an optional unit ({', '.join(unit for unit in units if unit)})")
+    return float(found[1]) * (units[found[2].lower()] if found[2] else bare)
+
+
+def _milliseconds(value: str) -> float:
+    return round(_with_unit(value, _TIME_UNITS, 1e-3), 9)
+
+
+def _latency(value: str) -> float:
+    seconds = _milliseconds(value)
+    if seconds > 65.535:
+        raise ValueError(
+            "more than 65535 ms; did you mean microseconds, as in ffmpeg's URLs? "
+            f"Then write {value}us, or {seconds:g} here"
+        )
+    return seconds
+
+
+def _drop_delay(value: str) -> float:
+    seconds = _milliseconds(value)
+    return -1.0 if seconds < 0 else seconds
+
+
+def _whole_seconds(value: str) -> float:
+    return _with_unit(value, _TIME_UNITS, 1.0)
+
+
+def _rate(value: str) -> int:
+    return round(_with_unit(value, _RATE_UNITS, 1.0))
+
+
+def _retransmission_rate(value: str) -> int:
+    return max(_rate(value), 0)
+
+
+def _whole(value: str) -> int:
+    try:
+        return int(value, 0)
+    except ValueError:
+        raise ValueError("not a whole number") from None
+
+
+def _flag(value: str) -> bool:
+    word = _WORDS.get(value.lower())
+    if word is None:
+        raise ValueError(f"neither yes nor no ({', '.join(_WORDS)})")
+    return word
+
+
+def _maybe_flag(value: str) -> bool | None:
+    return None if value == "-1" else _flag(value)
+
+
+def _version(value: str) -> int | str:
+    return value if "." in value else _whole(value)
+
+
+def _text(value: str) -> str:
+    return value
+
+
+_PARSERS: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
+    "latency": ("latency", _latency),
+    "rcvlatency": ("recv_latency", _latency),
+    "peerlatency": ("peer_latency", _latency),
+    "conntimeo": ("conn_timeout", _milliseconds),
+    "peeridletimeo": ("peer_idle_timeout", _milliseconds),
+    "snddropdelay": ("snd_drop_delay", _drop_delay),
+    "linger": ("linger", _whole_seconds),
+    "maxbw": ("max_bw", _rate),
+    "inputbw": ("input_bw", _rate),
+    "mininputbw": ("min_input_bw", _rate),
+    "maxrexmitbw": ("max_rexmit_bw", _retransmission_rate),
+    "oheadbw": ("overhead_bw", _whole),
+    "mss": ("mss", _whole),
+    "fc": ("fc", _whole),
+    "sndbuf": ("send_buf_size", _whole),
+    "rcvbuf": ("recv_buf_size", _whole),
+    "payloadsize": ("payload_size", _whole),
+    "lossmaxttl": ("loss_max_ttl", _whole),
+    "streamid": ("stream_id", _text),
+    "minversion": ("min_version", _version),
+    "nakreport": ("nak_report", _flag),
+    "tlpktdrop": ("tlpktdrop", _flag),
+    "drifttracer": ("drift_tracer", _flag),
+    "retransmitalgo": ("retransmit_algo", _whole),
+    "ipttl": ("ip_ttl", _whole),
+    "iptos": ("ip_tos", _whole),
+    "ipv6only": ("ipv6_only", _maybe_flag),
+    "bindtodevice": ("bind_to_device", _text),
+}
+
+_ADDRESS_KEYS: Final = frozenset({"mode", "adapter", "port", "bind", "timeout", "blocking"})
+
+_LATER: Final[dict[str, frozenset[str]]] = {
+    "passphrase": frozenset({""}),
+    "pbkeylen": frozenset({"", "0"}),
+    "kmrefreshrate": frozenset(),
+    "kmpreannounce": frozenset(),
+    "enforcedencryption": frozenset(),
+    "cryptomode": frozenset({"0"}),
+    "packetfilter": frozenset({""}),
+    "congestion": frozenset({"live"}),
+    "transtype": frozenset({"live"}),
+    "messageapi": frozenset({"1", "yes", "on", "true"}),
+    "tsbpdmode": frozenset({"1", "yes", "on", "true"}),
+    "groupconnect": frozenset({"0", "no", "off", "false"}),
+    "groupminstabletimeo": frozenset(),
+}
+"""Keys of features this version does not have yet, and the values that ask for nothing."""
+
+_FFMPEG_NAMES: Final = {
+    "connect_timeout": "conntimeo",
+    "pkt_size": "payloadsize",
+    "payload_size": "payloadsize",
+    "ffs": "fc",
+    "smoother": "congestion",
+    "srt_streamid": "streamid",
+    "tsbpddelay": "latency",
+    "tsbpd": "tsbpdmode",
+    "enforced_encryption": "enforcedencryption",
+}
+
+
+def parse_url(url: str) -> SrtUrl:
+    """Take an srt:// URL apart; an unknown key is warned about and left out.
+
+    Raises:
+        ValueError: not an srt:// URL, or a value that makes no sense; the text names the key.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() != "srt":
+        raise ValueError(f"not an srt:// URL: {scheme + separator}...")
+    authority, _, query = rest.partition("?")
+    host, port = split_address(authority.partition("/")[0])
+    pairs = _split_query(query)
+    mode, remote, local = _addresses(host, port, pairs)
+    fields = _fields(pairs)
+    seconds = _value("timeout", pairs, _milliseconds)
+    timeout = seconds if isinstance(seconds, float) and seconds >= 0 else None
+    return SrtUrl(mode, remote, local, timeout, fields)
+
+
+def split_address(text: str) -> Address:
+    """Split "host:port", ":port" or "[v6]:port"; an empty host stays empty.
+
+    Raises:
+        ValueError: no port, or none between 0 and 65535.
+    """
+    if "@" in text:
+        raise ValueError("srt:// URLs and addresses take no user name or password; use the stream id")
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host or "[" in host or "]" in host:
+        raise ValueError(f"{text!r}: write an IPv6 address in brackets, as in [::1]:9000")
+    if not colon or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+        raise ValueError(f"{text!r} has no port: write host:port, :port or [address]:port, with a port up to 65535")
+    return host, int(port)
+
+
+def _split_query(query: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for pair in query.split("&"):
+        if not pair:
+            continue
+        key, _, value = pair.partition("=")
+        try:
+            pairs[key.lower()] = unquote_to_bytes(value).decode()
+        except UnicodeDecodeError as error:
+            raise ValueError(f"the value of {key} in the URL is not UTF-8 once decoded") from error
+    return pairs
+
+
+def _addresses(host: str, port: int, pairs: Mapping[str, str]) -> tuple[Mode, Address, Address]:
+    adapter, local_port = pairs.get("adapter", ""), pairs.get("port", "")
+    if "bind" in pairs:
+        adapter, number = split_address(pairs["bind"])
+        local_port = str(number)
+    if local_port and not (local_port.isascii() and local_port.isdecimal() and int(local_port) <= 65535):
+        raise ValueError(f"port={local_port} in the URL is not a port")
+    word = pairs.get("mode", "")
+    if word:
+        mode = MODES.get(word.lower())
+        if mode is None:
+            raise ValueError(f"mode={word} in the URL: use caller, listener or rendezvous")
+    else:
+        mode = "listener" if not host else "rendezvous" if adapter else "caller"
+    if mode == "listener":
+        return mode, ("", 0), (adapter or host, port)
+    if not host:
+        raise ValueError(f"mode={mode} in the URL needs a host to call")
+    if mode == "rendezvous":
+        return mode, (host, port), (adapter or _any_like(host), int(local_port or port))
+    return mode, (host, port), (adapter, int(local_port or 0))
+
+
+def _any_like(host: str) -> str:
+    return "::" if ":" in host else "0.0.0.0"
+
+
+def _value(key: str, pairs: Mapping[str, str], parse: Callable[[str], object]) -> object:
+    if key not in pairs:
+        return None
+    try:
+        return parse(pairs[key])
+    except ValueError as error:
+        raise ValueError(f"{key}={pairs[key]} in the URL: {error}") from None
+
+
+def _fields(pairs: Mapping[str, str]) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    for key, value in pairs.items():
+        if key in _PARSERS:
+            name, parse = _PARSERS[key]
+            fields[name] = _value(key, pairs, parse)
+        elif key in _LATER:
+            if value.lower() not in _LATER[key]:
+                raise ValueError(f"{key} in the URL is not supported yet")
+        elif key not in _ADDRESS_KEYS:
+            name = _FFMPEG_NAMES.get(key, "")
+            hint = f"; the key is {name} (and times are in milliseconds)" if name else ""
+            warnings.warn(f"the URL's key {key!r} is unknown and left out{hint}", stacklevel=4)
+    if _value("blocking", pairs, _flag) is False:
+        fields["snd_syn"] = fields["rcv_syn"] = False
+    packet = int(str(fields.get("mss", 1500))) - UDP_HEADERS
+    for name in ("send_buf_size", "recv_buf_size"):
+        size = fields.get(name)
+        if isinstance(size, int) and packet > 0:
+            fields[name] = size // packet
+    if "latency" not in fields:
+        fields.setdefault("peer_latency", 0.0)
+    return fields
+
+
+def _encoded(value: str) -> str:
+    """Escape only what would be misread: older libsrt applications decode nothing."""
+    return re.sub(r"[%&\x00-\x20\x7f]", lambda found: f"%{ord(found[0]):02X}", value)
+
+
+def _plain(value: str) -> str:
+    """Return a value as ffmpeg reads it: nothing decoded but "+" for a space."""
+    if "&" in value or "+" in value:
+        raise ValueError(f"{value!r} cannot stand in an ffmpeg URL: it has no way to write '&' or '+'")
+    return value.replace(" ", "+")
+
+
+def _number(value: float) -> str:
+    return f"{value:.9g}"
+
+
+def write_url(mode: str, host: str, port: int, pairs: Mapping[str, str]) -> str:
+    """Put a URL together; the values in `pairs` are in their final form."""
+    if mode.lower() not in MODES:
+        raise ValueError(f"mode={mode}: use caller, listener or rendezvous")
+    shown = f"[{host}]" if ":" in host else host
+    query = "&".join(f"{key}={value}" for key, value in {"mode": MODES[mode.lower()], **pairs}.items())
+    return f"srt://{shown}:{port}?{query}"
+
+
+def libsrt_query(fields: Mapping[str, object], mss: int) -> dict[str, str]:
+    """Return fields of `Config` as srt-live-transmit's keys: times in milliseconds, buffers in bytes."""
+    written: dict[str, str] = {}
+    for key, (name, parse) in _PARSERS.items():
+        value = fields.get(name)
+        if value is None:
+            continue
+        if parse in (_latency, _milliseconds, _drop_delay):
+            written[key] = _number(float(str(value)) * 1000) if float(str(value)) >= 0 else "-1"
+        elif name in ("send_buf_size", "recv_buf_size"):
+            written[key] = str(int(str(value)) * (mss - UDP_HEADERS))
+        elif isinstance(value, bool):
+            written[key] = str(int(value))
+        else:
+            written[key] = _number(value) if isinstance(value, float) else _encoded(str(value))
+    if fields.get("snd_syn") is False and fields.get("rcv_syn") is False:
+        written["blocking"] = "0"
+    return written
+
+
+_TO_FFMPEG: Final = {"conntimeo": "connect_timeout", "payloadsize": "pkt_size", "fc": "ffs"}
+_ONLY_HERE: Final = frozenset(
+    {
+        "peeridletimeo",
+        "mininputbw",
+        "maxrexmitbw",
+        "drifttracer",
+        "retransmitalgo",
+        "ipv6only",
+        "bindtodevice",
+        "blocking",
+    }
+)
+_MICROSECONDS: Final = frozenset({"latency", "rcvlatency", "peerlatency", "snddropdelay"})
+
+
+def ffmpeg_query(fields: Mapping[str, object], mss: int) -> dict[str, str]:
+    """Return fields of `Config` as ffmpeg's keys: latencies in microseconds; what it has no key for is left out."""
+    written: dict[str, str] = {}
+    for key, text in libsrt_query(fields, mss).items():
+        if key in _MICROSECONDS:
+            written[key] = text if text == "-1" else str(round(float(text) * 1000))
+        elif key == "streamid":
+            written[key] = _plain(str(fields["stream_id"]))
+        elif key not in _ONLY_HERE:
+            written[_TO_FFMPEG.get(key, key)] = text
+    for key, name in (("send_buffer_size", "udp_send_buf_size"), ("recv_buffer_size", "udp_recv_buf_size")):
+        if fields.get(name):
+            written[key] = str(fields[name])
+    return written
