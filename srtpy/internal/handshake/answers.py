@@ -1,0 +1,133 @@
+"""What a listener has answered to whom, and how fast it may answer.
+
+Lives here: the book of requests waiting for the application and of answers given, both
+bounded; the allowance for answers to strangers.
+Never here: what the answers are (listener.py).
+Draft: 4.3.1.2 "The Conclusion Phase" (a repeated conclusion gets the response again).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable
+from typing import Final, TypeAlias
+
+from srtpy.errors import RejectReason
+from srtpy.internal.clock.units import NEVER, SECOND, Micros
+from srtpy.internal.packet.header import SocketId
+from srtpy.internal.seq.number import SequenceNumber
+
+Key: TypeAlias = tuple[Hashable, SocketId, SequenceNumber]
+"""Who asks: the address, the caller's socket id and its initial sequence number."""
+
+LARGEST_WAITING: Final = 1024  # ours: requests the application is judging; each holds about a kilobyte
+LARGEST_WAITING_PER_HOST: Final = 256  # ours: a quarter, so that one host cannot fill the book
+LARGEST_ANSWERED: Final = 8192  # ours: answers kept for repeats, about 300 bytes each; the oldest go first
+WAITING_LIFETIME: Final[Micros] = 60 * SECOND  # ours: no caller waits so long; guards against a lost verdict
+ANSWER_LIFETIME: Final[Micros] = 10 * SECOND  # ours: as the Go library; longer than a caller's patience
+# ours: a connection's answer outlives it by more than a cookie lives, or a replayed request would open it again
+ENDED_LIFETIME: Final[Micros] = 130 * SECOND  # ours: see above
+SWEEP_INTERVAL: Final[Micros] = SECOND  # ours: expired entries are looked for so often
+
+SILENCE: Final = b""
+"""The answer to a repeat of what is being judged, or of what has ended."""
+
+
+class AnswerBook:
+    """Requests being judged and answers given, found by who asked."""
+
+    __slots__ = ("_answered", "_hosts", "_sweep_at", "_waiting")
+
+    def __init__(self, now: Micros) -> None:
+        self._waiting: dict[Key, Micros] = {}
+        self._hosts: Counter[Hashable] = Counter()
+        self._answered: dict[Key, tuple[bytes, Micros]] = {}
+        self._sweep_at = now + SWEEP_INTERVAL
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._answered)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are being judged."""
+        return len(self._waiting)
+
+    def find(self, key: Key, now: Micros) -> bytes | None:
+        """Return the datagram to repeat, or SILENCE; None for who is not in the book."""
+        if now >= self._sweep_at:
+            self._sweep(now)
+        if key in self._waiting:
+            return SILENCE
+        answer, until = self._answered.get(key, (SILENCE, now))
+        return answer if until > now else None
+
+    def wait(self, key: Key, now: Micros) -> RejectReason | None:
+        """Note that `key` is being judged; return why there is no room for it, or None."""
+        host = _host(key)
+        if len(self._waiting) >= LARGEST_WAITING:
+            return RejectReason.BACKLOG
+        if self._hosts[host] >= LARGEST_WAITING_PER_HOST:
+            return RejectReason.X_OVERLOADED
+        self._waiting[key] = now + WAITING_LIFETIME
+        self._hosts[host] += 1
+        return None
+
+    def accepted(self, key: Key, reply: bytes) -> None:
+        """Note the answer to an accepted request; it is repeated until `ended`."""
+        self._settle(key, reply, NEVER)
+
+    def refused(self, key: Key, reply: bytes, now: Micros) -> None:
+        """Note the answer to a refused request."""
+        self._settle(key, reply, now + ANSWER_LIFETIME)
+
+    def ended(self, key: Key, now: Micros) -> None:
+        """Note that the connection of `key` is over: its request, should it come again, gets no answer."""
+        if key in self._answered:
+            self._settle(key, SILENCE, now + ENDED_LIFETIME)
+
+    def _settle(self, key: Key, reply: bytes, until: Micros) -> None:
+        self._leave(key)
+        self._answered.pop(key, None)
+        self._answered[key] = (reply, until)
+        if len(self._answered) > LARGEST_ANSWERED:
+            del self._answered[next(iter(self._answered))]
+
+    def _leave(self, key: Key) -> None:
+        if self._waiting.pop(key, None) is None:
+            return
+        host = _host(key)
+        self._hosts[host] -= 1
+        if not self._hosts[host]:
+            del self._hosts[host]
+
+    def _sweep(self, now: Micros) -> None:
+        self._sweep_at = now + SWEEP_INTERVAL
+        for key in [key for key, until in self._waiting.items() if until <= now]:
+            self._leave(key)
+        for key in [key for key, (_, until) in self._answered.items() if until <= now]:
+            del self._answered[key]
+
+
+def _host(key: Key) -> Hashable:
+    """Return the part of an address that its owner cannot choose freely."""
+    remote = key[0]
+    return remote[0] if isinstance(remote, tuple) and remote else remote
+
+
+class Allowance:
+    """A token bucket: so many a second, and some at once."""
+
+    __slots__ = ("_burst", "_full_at", "_interval")
+
+    def __init__(self, per_second: int, burst: int, now: Micros) -> None:
+        self._interval = SECOND / per_second
+        self._burst = burst * self._interval
+        self._full_at: float = now
+
+    def take(self, now: Micros) -> bool:
+        """Take one; say whether there was one."""
+        waits_until = max(self._full_at, now) + self._interval
+        if waits_until - now > self._burst:
+            return False
+        self._full_at = waits_until
+        return True
