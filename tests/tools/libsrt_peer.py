@@ -1,0 +1,140 @@
+"""The C peer from Python: compiled once, started with settings, asked for its results.
+
+Lives here: building `libsrt_peer.c` against the installed libsrt, one running peer.
+Never here: what a missing libsrt means for a test (tests/conftest.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+SOURCE = Path(__file__).with_name("libsrt_peer.c")
+CACHE = SOURCE.parents[2] / "build" / "peers"
+
+
+class MissingPeer(RuntimeError):
+    """The machine lacks what a peer is made of; the text says what, and how to get it."""
+
+
+def build(cache: Path = CACHE) -> Path:
+    """Compile the peer unless that has been done; return the program.
+
+    Raises:
+        MissingPeer: no compiler, no libsrt, or the two do not work together.
+    """
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        raise MissingPeer("no C compiler (apt-get install gcc libc6-dev)")
+    source = SOURCE.read_bytes()
+    program = cache / f"libsrt_peer-{hashlib.sha256(source).hexdigest()[:12]}"
+    if program.exists():
+        return program
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as room:
+        made = Path(room) / "peer"
+        command = [compiler, "-O2", "-o", str(made), str(SOURCE), "-lsrt"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            complaint = done.stderr.strip().splitlines()[:3]
+            raise MissingPeer(f"libsrt cannot be compiled against (apt-get install libsrt-openssl-dev): {complaint}")
+        os.replace(made, program)  # several test runs may compile at once; the last one wins
+    return program
+
+
+class LibsrtPeer:
+    """A running peer; a context manager that ends it.
+
+    Settings are the program's: `mode`, `role`, `port`, `size`, `rate`, `count`, `seconds`, …
+    and libsrt's options by their names in lower case (`latency` in milliseconds).
+    """
+
+    def __init__(self, **settings: object) -> None:
+        words = [f"{name}={int(value) if isinstance(value, bool) else value}" for name, value in settings.items()]
+        self._mode = settings.get("mode", "listener")
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the peer)
+        command = [str(build()), *words]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._complaints, bufsize=0)
+        self._unread = b""
+        self.port = int(str(settings.get("port", 0)))
+
+    def __enter__(self) -> Self:
+        if self._mode == "listener":
+            self.port = self._line(10)["listening"]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def wait_connected(self, timeout: float = 10) -> None:
+        """Wait until all its connections are open.
+
+        Raises:
+            ConnectionRefusedError: the other side refused; the text has libsrt's reason.
+        """
+        line = self._line(timeout)
+        if "connected" not in line:
+            raise ConnectionRefusedError(json.dumps(line))
+
+    def outcome(self, timeout: float = 10) -> dict[str, Any]:
+        """Wait for the first line that tells how opening went, whichever way."""
+        return self._line(timeout)
+
+    def result(self, timeout: float = 60) -> dict[str, Any]:
+        """Wait for its end; return what it saw."""
+        line = self._line(timeout)
+        while "messages" not in line:
+            line = self._line(timeout)
+        return line
+
+    def stop(self) -> None:
+        """Ask it to end and report."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.wait()
+        self._complaints.close()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def log(self) -> str:
+        """Return what it wrote to its standard error so far."""
+        self._complaints.seek(0)
+        return self._complaints.read().decode(errors="replace")
+
+    def _line(self, timeout: float) -> dict[str, Any]:
+        """Return the next line of its output."""
+        pipe = self._process.stdout
+        assert pipe is not None
+        limit = time.monotonic() + timeout
+        while b"\n" not in self._unread:
+            ready, _, _ = select.select([pipe], [], [], max(0.0, limit - time.monotonic()))
+            if not ready:
+                raise TimeoutError(f"the C peer said nothing for {timeout} s")
+            more = pipe.read(65536)
+            if not more:
+                raise RuntimeError(f"the C peer ended ({self._process.wait()}) without a result: {self.log()}")
+            self._unread += more
+        line, _, self._unread = self._unread.partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
