@@ -29,7 +29,10 @@ ANSWER_LIFETIME: Final[Micros] = 10 * SECOND  # ours: as the Go library; longer 
 ENDED_LIFETIME: Final[Micros] = 130 * SECOND  # ours: see above
 SWEEP_INTERVAL: Final[Micros] = SECOND  # ours: expired entries are looked for so often
 
-SILENCE: Final = b""
+Told: TypeAlias = tuple[bytes, Micros]
+"""An answer as it was first sent, and the timestamp zero of the clock on it."""
+
+SILENCE: Final[Told] = (b"", 0)
 """The answer to a repeat of what is being judged, or of what has ended."""
 
 
@@ -41,7 +44,7 @@ class AnswerBook:
     def __init__(self, now: Micros) -> None:
         self._waiting: dict[Key, Micros] = {}
         self._hosts: Counter[Hashable] = Counter()
-        self._answered: dict[Key, tuple[bytes, Micros]] = {}
+        self._answered: dict[Key, tuple[Told, Micros]] = {}
         self._sweep_at = now + SWEEP_INTERVAL
 
     def __len__(self) -> int:
@@ -52,14 +55,14 @@ class AnswerBook:
         """How many requests are being judged."""
         return len(self._waiting)
 
-    def find(self, key: Key, now: Micros) -> bytes | None:
-        """Return the datagram to repeat, or SILENCE; None for who is not in the book."""
+    def find(self, key: Key, now: Micros) -> Told | None:
+        """Return what to repeat, or SILENCE; None for who is not in the book."""
         if now >= self._sweep_at:
             self._sweep(now)
         if key in self._waiting:
             return SILENCE
-        answer, until = self._answered.get(key, (SILENCE, now))
-        return answer if until > now else None
+        told, until = self._answered.get(key, (SILENCE, now))
+        return told if until > now else None
 
     def wait(self, key: Key, now: Micros) -> RejectReason | None:
         """Note that `key` is being judged; return why there is no room for it, or None."""
@@ -72,23 +75,23 @@ class AnswerBook:
         self._hosts[host] += 1
         return None
 
-    def accepted(self, key: Key, reply: bytes) -> None:
+    def accepted(self, key: Key, told: Told) -> None:
         """Note the answer to an accepted request; it is repeated until `ended`."""
-        self._settle(key, reply, NEVER)
+        self._settle(key, told, NEVER)
 
-    def refused(self, key: Key, reply: bytes, now: Micros) -> None:
+    def refused(self, key: Key, told: Told, now: Micros) -> None:
         """Note the answer to a refused request."""
-        self._settle(key, reply, now + ANSWER_LIFETIME)
+        self._settle(key, told, now + ANSWER_LIFETIME)
 
     def ended(self, key: Key, now: Micros) -> None:
         """Note that the connection of `key` is over: its request, should it come again, gets no answer."""
         if key in self._answered:
             self._settle(key, SILENCE, now + ENDED_LIFETIME)
 
-    def _settle(self, key: Key, reply: bytes, until: Micros) -> None:
+    def _settle(self, key: Key, told: Told, until: Micros) -> None:
         self._leave(key)
         self._answered.pop(key, None)
-        self._answered[key] = (reply, until)
+        self._answered[key] = (told, until)
         if len(self._answered) > LARGEST_ANSWERED:
             del self._answered[next(iter(self._answered))]
 
@@ -120,9 +123,9 @@ class Allowance:
     __slots__ = ("_burst", "_full_at", "_interval")
 
     def __init__(self, per_second: int, burst: int, now: Micros) -> None:
-        self._interval = SECOND / per_second
+        self._interval: Micros = SECOND // per_second
         self._burst = burst * self._interval
-        self._full_at: float = now
+        self._full_at: Micros = now
 
     def take(self, now: Micros) -> bool:
         """Take one; say whether there was one."""

@@ -136,7 +136,7 @@ class Caller:
 
     def handle_timer(self, now: Micros) -> None:
         """Do what is due."""
-        if not self.is_open_ended:
+        if not self.is_undecided:
             return
         if now >= self._gives_up_at:
             self._refuse(RejectReason.TIMEOUT, self._patience_text())
@@ -145,7 +145,7 @@ class Caller:
 
     def next_deadline(self) -> Micros:
         """Return when `handle_timer` wants to be called."""
-        return min(self._said_at + REPEAT, self._gives_up_at) if self.is_open_ended else NEVER
+        return min(self._said_at + REPEAT, self._gives_up_at) if self.is_undecided else NEVER
 
     def datagrams_to_send(self, now: Micros) -> list[Datagram]:
         """Hand over what is to be sent."""
@@ -158,7 +158,7 @@ class Caller:
         return taken
 
     @property
-    def is_open_ended(self) -> bool:
+    def is_undecided(self) -> bool:
         """Whether neither `Opened` nor `Refused` has been reached."""
         return self._phase not in (Phase.OPEN, Phase.REFUSED)
 
@@ -170,7 +170,7 @@ class Caller:
         if kind == ControlType.HANDSHAKE and destination in (0, self._socket_id):
             # listeners built on libsrt up to 1.3.0 leave the destination 0
             self._receive_handshake(piece.datagram(0)[HEADER_SIZE:], stamp, now)
-        elif destination == self._socket_id and kind == ControlType.SHUTDOWN and self.is_open_ended:
+        elif destination == self._socket_id and kind == ControlType.SHUTDOWN and self.is_undecided:
             self._refuse(RejectReason.CLOSE, "the listener closed the connection while it was being made")
         elif destination == self._socket_id:
             self._receive_early(piece, now)

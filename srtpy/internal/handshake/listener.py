@@ -22,7 +22,7 @@ from typing import Final, TypeAlias
 from srtpy.config import Config
 from srtpy.errors import RejectReason
 from srtpy.internal.clock.units import WIRE_TIME_MASK, Micros
-from srtpy.internal.handshake.answers import SILENCE, Allowance, AnswerBook, Key
+from srtpy.internal.handshake.answers import SILENCE, Allowance, AnswerBook, Key, Told
 from srtpy.internal.handshake.codes import to_wire
 from srtpy.internal.handshake.cookie import CookieJar
 from srtpy.internal.handshake.negotiation import (
@@ -50,6 +50,7 @@ from srtpy.internal.packet.handshake import (
     HandshakeKind,
 )
 from srtpy.internal.packet.header import (
+    HEADER,
     HEADER_SIZE,
     ControlType,
     Datagram,
@@ -117,6 +118,16 @@ class Request:
         """Whether the caller wants to encrypt."""
         return self.offer.key_material is not None
 
+    @property
+    def group_id(self) -> int:
+        """The caller's group, 0 if it comes alone."""
+        return 0 if self.offer.group is None else self.offer.group.group_id
+
+    @property
+    def group_type(self) -> int:
+        """What kind of group that is, 0 if none."""
+        return 0 if self.offer.group is None else self.offer.group.kind
+
 
 Answer: TypeAlias = Reply | Request | Ignored
 
@@ -181,7 +192,7 @@ class Answerer:
         key = remote, theirs.socket_id, theirs.isn
         known = self._book.find(key, now)
         if known is not None:
-            return Ignored("a repeat; nothing to say") if known == SILENCE else Reply([(known, b"")])
+            return Ignored("a repeat; nothing to say") if known == SILENCE else Reply([_repeated(known, now)])
         judged = self._judge(theirs, blocks)
         if isinstance(judged, Refusal):
             return Reply(self._refusal(theirs, judged.reason, now))
@@ -204,14 +215,14 @@ class Answerer:
     def accept(
         self, request: Request, socket_id: SocketId, now: Micros, config: Config | None = None
     ) -> Negotiated | Refusal:
-        """Let a request in: `reply` of what is returned goes to the caller, now and on every repeat.
+        """Let a request in: send `reply` of what is returned to the caller; repeats are answered here.
 
         A Refusal says what the application could not know (encryption, packet filter): hand it to `reject`.
         `config` stands in for the listener's own where the application chose otherwise for this caller.
         """
         theirs = request.handshake
-        peer_start = request.arrived - request.stamp
-        agreed = negotiate_request(config or self._config, theirs, request.offer, socket_id, peer_start, now)
+        mine = config or self._config
+        agreed = negotiate_request(mine, theirs, request.offer, socket_id, request.arrived - request.stamp, now)
         if isinstance(agreed, Refusal):
             return agreed
         answer = replace(
@@ -219,13 +230,13 @@ class Answerer:
             encryption=0,
             extension=ANNOUNCES_SRT,
             mss=agreed.mss,
-            flow_window=self._config.effective_recv_buf_size,
+            flow_window=mine.effective_recv_buf_size,
             socket_id=socket_id,
             peer_address=peer_address_field(packed_host(request.remote)),
             extensions=(Extension(ExtensionKind.HSRSP, response_settings(agreed).encode()),),
         )
         reply, _ = self._packet(answer, theirs.socket_id, 0)
-        self._book.accepted(request.key, reply)
+        self._book.accepted(request.key, (reply, now))
         return replace(agreed, reply=reply)
 
     def reject(self, request: Request, reason: int, now: Micros) -> list[Datagram]:
@@ -235,7 +246,7 @@ class Answerer:
             ValueError: a reason that cannot be sent.
         """
         datagrams = self._refusal(request.handshake, reason, now)
-        self._book.refused(request.key, datagrams[0][0], now)
+        self._book.refused(request.key, (datagrams[0][0], self._start), now)
         return datagrams
 
     def ended(self, key: Key, now: Micros) -> None:
@@ -254,6 +265,18 @@ class Answerer:
     def _packet(handshake: Handshake, destination: SocketId, stamp: Micros) -> Datagram:
         header = pack_control_header(ControlType.HANDSHAKE, 0, stamp & WIRE_TIME_MASK, destination)
         return header + handshake.encode(), b""
+
+
+def _repeated(told: Told, now: Micros) -> Datagram:
+    """Return an answer once more, the same but for its timestamp.
+
+    As libsrt does (measured): the caller takes the answer's timestamp for our clock, so an old one would
+    move all that we send to it, and play it later by as long as the answer was lost.
+    """
+    datagram, start = told
+    first, information, _, destination = HEADER.unpack_from(datagram)
+    header = HEADER.pack(first, information, (now - start) & WIRE_TIME_MASK, destination)
+    return header + datagram[HEADER_SIZE:], b""
 
 
 def packed_host(remote: Hashable) -> bytes:
