@@ -89,6 +89,13 @@ def test_control_packets_come_one_by_one() -> None:
     assert [piece.datagram(0) for piece in mixed(datagrams, 20).pieces()] == datagrams
 
 
+def test_a_control_packet_as_long_as_data_in_the_middle() -> None:
+    datagrams = [data(1), control(STRIDE), data(2), data(3)]
+    pieces = list(mixed(datagrams).pieces())
+    assert [piece.count for piece in pieces] == [1, 1, 2]
+    assert pieces[2].headers == [HEADER.unpack_from(datagram) for datagram in datagrams[2:]]
+
+
 def test_part_keeps_the_stride() -> None:
     datagrams = [data(seq) for seq in range(5)] + [data(5, 3)]
     batch = mixed(datagrams)

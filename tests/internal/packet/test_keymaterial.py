@@ -82,7 +82,7 @@ def test_invalid_vectors(vector: dict[str, Any]) -> None:
     facts = vector["expected_fields"]
     head = bytes.fromhex("12202900 00000000 02000200 00000404")
     body = head[:3] + bytes([facts["kk"]]) + head[4:] + bytes.fromhex(facts["salt"]) + bytes.fromhex(vector["hex"])
-    with pytest.raises(MalformedPacket, match="no key|announces 16 byte keys, holds 32"):
+    with pytest.raises(MalformedPacket, match=r"no key|announces 16 byte keys, holds 32"):
         KeyMaterial.decode(body)
 
 
