@@ -1,0 +1,104 @@
+"""The book of requests and answers, its bounds, and the allowance."""
+
+from __future__ import annotations
+
+from srtpy.errors import RejectReason
+from srtpy.internal.clock.units import MILLISECOND, SECOND
+from srtpy.internal.handshake import answers
+from srtpy.internal.handshake.answers import SILENCE, Allowance, AnswerBook, Key
+
+TOLD = (b"answer", 0)
+
+
+def key(number: int, host: str = "10.0.0.1") -> Key:
+    return (host, 5000), number, 7
+
+
+def test_a_stranger_is_not_in_the_book() -> None:
+    assert AnswerBook(0).find(key(1), 0) is None
+
+
+def test_who_is_judged_hears_nothing_again() -> None:
+    book = AnswerBook(0)
+    assert book.wait(key(1), 0) is None
+    assert book.find(key(1), 1) == SILENCE
+    assert book.waiting == 1
+
+
+def test_the_answer_is_repeated_while_the_connection_lives_and_then_not() -> None:
+    book = AnswerBook(0)
+    book.wait(key(1), 0)
+    book.accepted(key(1), TOLD)
+    assert book.waiting == 0
+    assert book.find(key(1), 3600 * SECOND) == TOLD
+    book.ended(key(1), 3600 * SECOND)
+    assert book.find(key(1), 3600 * SECOND + 129 * SECOND) == SILENCE
+    assert book.find(key(1), 3600 * SECOND + 131 * SECOND) is None
+    assert len(book) == 0
+
+
+def test_a_refusal_is_repeated_for_ten_seconds() -> None:
+    book = AnswerBook(0)
+    book.wait(key(1), 0)
+    book.refused(key(1), TOLD, 0)
+    assert book.find(key(1), 10 * SECOND - 1) == TOLD
+    assert book.find(key(1), 10 * SECOND) is None
+
+
+def test_a_lost_verdict_is_forgotten_after_a_minute() -> None:
+    book = AnswerBook(0)
+    book.wait(key(1), 0)
+    assert book.find(key(1), 61 * SECOND) is None
+    assert book.waiting == 0
+
+
+def test_ending_what_never_began() -> None:
+    book = AnswerBook(0)
+    book.ended(key(1), 0)
+    assert book.find(key(1), 0) is None
+
+
+def test_one_host_cannot_fill_the_book() -> None:
+    book = AnswerBook(0)
+    for number in range(answers.LARGEST_WAITING_PER_HOST):
+        assert book.wait(key(number), 0) is None
+    assert book.wait(key(9999), 0) == RejectReason.X_OVERLOADED
+    assert book.wait(key(9999, "10.0.0.2"), 0) is None
+    book.refused(key(0), TOLD, 0)
+    assert book.wait(key(9999), 0) is None
+
+
+def test_the_book_is_full_some_time() -> None:
+    book = AnswerBook(0)
+    for number in range(answers.LARGEST_WAITING):
+        assert book.wait(key(number, f"10.0.{number // 100}.1"), 0) is None
+    assert book.wait(key(1, "10.9.9.9"), 0) == RejectReason.BACKLOG
+
+
+def test_old_answers_make_room() -> None:
+    book = AnswerBook(0)
+    for number in range(answers.LARGEST_ANSWERED + 5):
+        book.accepted(key(number), TOLD)
+    assert len(book) == answers.LARGEST_ANSWERED
+    assert book.find(key(0), 0) is None
+    assert book.find(key(answers.LARGEST_ANSWERED + 4), 0) == TOLD
+
+
+def test_addresses_of_any_kind() -> None:
+    book = AnswerBook(0)
+    for remote in ("pipe", 7, (), ("::1", 5, 0, 0)):
+        assert book.wait((remote, 1, 1), 0) is None
+    assert book.waiting == 4
+
+
+def test_allowance() -> None:
+    allowance = Allowance(per_second=100, burst=5, now=0)
+    assert [allowance.take(0) for _ in range(7)] == [True] * 5 + [False] * 2
+    assert allowance.take(10 * MILLISECOND)
+    assert not allowance.take(10 * MILLISECOND)
+    assert sum(allowance.take(SECOND) for _ in range(10)) == 5
+
+
+def test_allowance_over_a_long_flood() -> None:
+    allowance = Allowance(per_second=100, burst=5, now=0)
+    assert sum(allowance.take(instant) for instant in range(0, 10 * SECOND, 1000)) in range(995, 1010)
