@@ -58,13 +58,18 @@ class Imports(ast.NodeVisitor):
     def _note(self, node: ast.stmt, names: list[str]) -> None:
         self.found.update(names)
         if self._depth:
-            self.misplaced.append(f"{self.module}:{node.lineno} imports {names[0]} inside a function or a condition")
+            self.misplaced.append(f"{self.module}:{node.lineno} imports {names[0]} inside a function or for types only")
 
     def generic_visit(self, node: ast.AST) -> None:
-        hides = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.If))
+        hides = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) or _is_for_types_only(node)
         self._depth += hides
         super().generic_visit(node)
         self._depth -= hides
+
+
+def _is_for_types_only(node: ast.AST) -> bool:
+    """Say whether this is `if TYPE_CHECKING`; other conditions, as for an optional extra, hide nothing."""
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
 
 
 def imports_of(module: str, tree: ast.Module, is_package: bool = False) -> Imports:
@@ -153,7 +158,7 @@ def test_every_room_has_a_floor() -> None:
         ("srtpy.internal.core.sender", "import time", "belongs to the shell"),
         ("srtpy.internal.core.sender", "from os import urandom", "belongs to the shell"),
         ("srtpy.internal.core.sender", "def f():\n    import math", "inside a function"),
-        ("srtpy.internal.core.sender", "if TYPE_CHECKING:\n    import math", "inside a function or a condition"),
+        ("srtpy.internal.core.sender", "if TYPE_CHECKING:\n    import math", "inside a function or for types only"),
         ("srtpy.internal.core.sender", "from srtpy.internal.mux.mux import Mux", "up from core"),
         ("srtpy.internal.core.sender", "from srtpy.internal import mux", "up from core"),
         ("srtpy.internal.core.sender", "from ..mux import udp", "up from core"),
@@ -201,6 +206,7 @@ def test_a_planted_violation_is_found(module: str, source: str, complaint: str) 
         ("srtpy.internal.clock.monotonic", "import time"),
         ("srtpy.conn", "from srtpy.internal.session.session import Session\nimport threading"),
         ("srtpy.config", "from srtpy.fields import whole"),
+        ("srtpy.cli.screen", "if HAS_RICH:\n    from rich.console import Console"),
     ],
 )
 def test_what_is_allowed_passes(module: str, source: str) -> None:

@@ -15,7 +15,9 @@ import pytest
 
 from tests.house.sources import parsed, python_files, relative
 
-SOURCE = re.compile(r"#.*?\b(?:draft (?:\d+(?:\.\d+)*|[A-Z])\b|libsrt \S+\.(?:h|cpp)\b|libsrt \S+ \S+|ours: \S)")
+SOURCE = re.compile(
+    r"#.*?\b(?:draft (?:\d+(?:\.\d+)*|[A-Z])\b|libsrt \S+\.(?:h|cpp)\b|libsrt \S+ \S+|libsrt SRTO_\w+|ours: \S)"
+)
 SECTION = re.compile(r'\bdraft (\d+(?:\.\d+)*|[A-Z])\b( "[^"]+")?')
 
 
