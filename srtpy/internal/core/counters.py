@@ -99,3 +99,9 @@ class Counters:
         for name in self.__slots__:
             setattr(self, name, 0)
         self.belated_time_average = 0.0
+
+    def note_dropped(self, packets: int) -> None:
+        """Count packets given up on the receiving side; their bytes are those of average packets."""
+        self.recv_dropped += packets
+        if self.recv_unique_packets:
+            self.recv_dropped_bytes += packets * self.recv_unique_bytes // self.recv_unique_packets

@@ -1,0 +1,106 @@
+"""How fast packets arrive, and how fast the link could bring them.
+
+Lives here: the window of arrival intervals, the window of probe pairs, and the two
+estimates an ACK carries.
+Never here: the ACK itself (core/acks.py), what a sender makes of the numbers (file mode's
+controller), how fast the application writes (sampling on the sending side).
+Draft: 4.8.1 "Packet Acknowledgement", 5.2 "File Transfer Congestion Control".
+
+One call a batch, however many packets one read brought.  Packets of one read have no
+measurable interval between them, so the speed is measured from read to read: an entry is
+the time since the read before and the packets that came with it, and it counts for as many
+packets as it has.  For packets that come one by one these are libsrt's own numbers.
+
+A probe pair is sent back to back, and its interval tells the link's capacity; but two
+packets of one read would tell the speed of a memory copy.  Only pairs that were read one by
+one are measured.  Where reads bring many packets, pairs seldom are, and then the arrival
+speed says what the link can do at least.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from math import ceil
+from typing import Final
+
+from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros
+from srtpy.internal.packet.header import RETRANSMITTED, Header
+
+ARRIVALS_KEPT: Final = 16  # libsrt window.h CPktTimeWindow<16, 64>
+PROBES_KEPT: Final = 64  # libsrt window.h CPktTimeWindow<16, 64>
+FIRST_INTERVAL: Final[Micros] = SECOND  # libsrt window.h initializeWindowArrays
+FIRST_PROBE: Final[Micros] = MILLISECOND  # libsrt window.h initializeWindowArrays: 1000 packets a second
+COUNTED_HEADER: Final = 12  # libsrt window.h m_zHeaderSize: what each packet adds to the byte rate
+OUTLIER: Final = 8  # libsrt window.cpp: an interval eight times the median, or an eighth of it, does not count
+PROBE_MASK: Final = 0xF  # libsrt core.h PUMASK_SEQNO_PROBE: every sixteenth packet and its follower are a pair
+NO_PROBE: Final = -1  # ours: no first half of a pair is waiting
+
+
+class Arrivals:
+    """Arrival intervals and probe pairs of one direction, shared by those who feed and those who ask."""
+
+    __slots__ = ("_bytes", "_capacity", "_last", "_packets", "_payload_size", "_probe", "_probes", "_reads")
+
+    def __init__(self, payload_size: int, now: Micros) -> None:
+        self._payload_size = payload_size
+        self._reads = deque([(FIRST_INTERVAL, 1, payload_size)] * ARRIVALS_KEPT, ARRIVALS_KEPT)
+        self._last = now  # when the read not yet in the window came
+        self._packets = 1
+        self._bytes = payload_size
+        self._probes = deque([float(FIRST_PROBE)] * PROBES_KEPT, PROBES_KEPT)
+        self._probe = NO_PROBE  # sequence number of the first half of a pair, if it came last
+        self._capacity = 0  # what the probes say; 0: not computed yet
+
+    def note_batch(self, headers: Sequence[Header], size: int, now: Micros) -> None:
+        """Learn from one read's data packets; `size` is their payload bytes."""
+        packets = len(headers)
+        if packets == 1:
+            self._note_lone(headers[0], size, now)
+        else:
+            self._probe = NO_PROBE
+        if now > self._last:
+            self._reads.append((now - self._last, self._packets, self._bytes))
+            self._last = now
+            self._packets = packets
+            self._bytes = size
+        else:
+            self._packets += packets
+            self._bytes += size
+
+    def speed(self) -> tuple[int, int]:
+        """Return packets and bytes a second, or zeros while arrivals are too uneven to tell."""
+        paces = sorted(interval / packets for interval, packets, _ in self._reads)
+        median = paces[len(paces) // 2]
+        low, high = median / OUTLIER, median * OUTLIER
+        kept = [read for read in self._reads if low < read[0] / read[1] < high]
+        if len(kept) <= ARRIVALS_KEPT // 2:
+            return 0, 0
+        time = sum(read[0] for read in kept)
+        packets = sum(read[1] for read in kept)
+        size = sum(read[2] for read in kept) + packets * COUNTED_HEADER
+        return ceil(packets * SECOND / time), ceil(size * SECOND / time)
+
+    def capacity(self, speed: int) -> int:
+        """Return packets a second the link can bring, not less than the `speed` at which they come."""
+        if not self._capacity:
+            self._capacity = self._probed_capacity()
+        return max(self._capacity, speed)
+
+    def _note_lone(self, header: Header, size: int, now: Micros) -> None:
+        """Learn from a packet that was read alone, the only kind whose place in time is known."""
+        seq, info = header[0], header[1]
+        half = seq & PROBE_MASK
+        if half == 0 and seq != self._probe:
+            self._probe = seq
+            return
+        if half == 1 and seq - 1 == self._probe and not info & RETRANSMITTED and size and now > self._last:
+            self._probes.append((now - self._last) * self._payload_size / size)
+            self._capacity = 0
+        self._probe = NO_PROBE
+
+    def _probed_capacity(self) -> int:
+        median = sorted(self._probes)[PROBES_KEPT // 2]
+        kept = [probe for probe in self._probes if median / OUTLIER < probe < median * OUTLIER]
+        # libsrt window.cpp getBandwidth_in: the median counts once more
+        return ceil(SECOND * (len(kept) + 1) / (sum(kept) + median))

@@ -1,0 +1,190 @@
+"""Acknowledgements: telling the sender what has arrived, and timing the echo.
+
+Lives here: the full ACK ten milliseconds after something new, the light ACK every 64
+packets, when an ACK is repeated or left unsaid, ACK numbers and when each left, the round
+trip an ACKACK completes.
+Never here: which packets arrived (receiver.py), which are missing (losses.py), how an ACK
+looks on the wire (packet/control.py), smoothing the round trip (roundtrip.py).
+Draft: 3.2.4 "ACK (Acknowledgment)", 3.2.8 "ACKACK", 4.8.1 "Packet Acknowledgement", 4.10 "Round-Trip Time Estimation".
+
+libsrt looks every ten milliseconds whether there is something to say.  Here the first
+packet after an ACK sets the deadline of the next, so a connection at rest is not woken.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from srtpy.internal.buffer.receive import ReceiveBuffer
+from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
+from srtpy.internal.congestion.arrivals import Arrivals
+from srtpy.internal.core.counters import Counters
+from srtpy.internal.core.outbox import Outbox
+from srtpy.internal.core.roundtrip import RoundTrip
+from srtpy.internal.handshake.negotiation import Negotiated
+from srtpy.internal.packet.control import Ack
+from srtpy.internal.packet.header import ControlType
+from srtpy.internal.seq.number import SequenceNumber, precedes
+
+FULL_ACK_PERIOD: Final[Micros] = 10 * MILLISECOND  # draft 4.8.1 "Packet Acknowledgement"
+LIGHT_ACK_PACKETS: Final = 64  # draft 4.8.1 "Packet Acknowledgement"
+LAST_ACK_NUMBER: Final = (1 << 31) - 1  # libsrt common.h CAckNo: 0 follows it
+JOURNAL_SIZE: Final = 1024  # libsrt core.h ACK_WND_SIZE
+REOPENED: Final = 2  # ours: a window that has grown by more than this factor since it was last told is news
+VERSION_LONG: Final = 0x010002  # libsrt core.cpp sendCtrlAck: the one version that wants the sending rate too
+VERSION_FULL: Final = 0x010003  # libsrt core.cpp sendCtrlAck: from here on seven words; before, six
+
+
+class Journal:
+    """Acknowledgements said and not yet echoed: number -> position and time."""
+
+    __slots__ = ("_number", "_said")
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._said: dict[int, tuple[SequenceNumber, Micros]] = {}
+
+    def enter(self, seq: SequenceNumber, now: Micros) -> int:
+        """Return the number of a new acknowledgement of all before `seq`."""
+        self._number = self._number + 1 if self._number < LAST_ACK_NUMBER else 0
+        self._said[self._number] = seq, now
+        if len(self._said) > JOURNAL_SIZE:
+            del self._said[next(iter(self._said))]
+        return self._number
+
+    def echoed(self, number: int) -> tuple[SequenceNumber, Micros] | None:
+        """Return what acknowledgement `number` said and when, and forget it with all before it."""
+        entry = self._said.get(number)
+        if entry is not None:
+            while number in self._said:
+                del self._said[next(iter(self._said))]
+        return entry
+
+    def __len__(self) -> int:
+        return len(self._said)
+
+
+class Acks:
+    """Acknowledges what the receive buffer has.
+
+    Attributes:
+        deadline: when an acknowledgement is to be said, or repeated.
+    """
+
+    def __init__(
+        self,
+        negotiated: Negotiated,
+        buffer: ReceiveBuffer,
+        round_trip: RoundTrip,
+        arrivals: Arrivals,
+        outbox: Outbox,
+        counters: Counters,
+        now: Micros,
+    ) -> None:
+        self._peer_version = negotiated.peer_version
+        self._payload_size = negotiated.payload_size
+        self._buffer = buffer
+        self._round_trip = round_trip
+        self._arrivals = arrivals
+        self._outbox = outbox
+        self._counters = counters
+        self._journal = Journal()
+        self._arrived = 0  # packets since the last deadline
+        self._said = self._confirmed = buffer.base  # positions: in the latest numbered ACK, in the latest echoed
+        self._said_light = buffer.base
+        self._full_at = now - FULL_ACK_PERIOD
+        self._window = buffer.capacity  # free places as last told
+        self.deadline: Micros = NEVER
+
+    def note_arrivals(self, count: int, now: Micros) -> None:
+        """Learn that data packets arrived; the buffer shows which.  Says a light ACK when they are many."""
+        if now + FULL_ACK_PERIOD < self.deadline:
+            self.deadline = now + FULL_ACK_PERIOD
+        before = self._arrived
+        self._arrived = arrived = before + count
+        if arrived // LIGHT_ACK_PACKETS > before // LIGHT_ACK_PACKETS:
+            self._acknowledge_lightly(now)
+
+    def note_progress(self, now: Micros) -> None:
+        """Learn that the position may have moved without an arrival: packets were given up."""
+        self.deadline = min(self.deadline, now + FULL_ACK_PERIOD)
+
+    def note_read(self, now: Micros) -> None:
+        """Learn that the application has read: a sender that met a closed window waits to hear of it."""
+        if self._is_reopened():
+            self.deadline = min(self.deadline, max(now, self._full_at + FULL_ACK_PERIOD))
+
+    def on_deadline(self, now: Micros) -> None:
+        """Say a full ACK if there is something new to say, or repeat one that was not echoed in time."""
+        self._arrived = 0
+        seq = self._buffer.next_missing()
+        is_reopened = self._is_reopened()
+        if seq == self._confirmed and not is_reopened:
+            self.deadline = NEVER
+            return
+        if seq == self._said and not is_reopened:
+            repeat_at = self._full_at + self._patience()
+            if now < repeat_at:
+                self.deadline = repeat_at
+                return
+        self._acknowledge(seq, now)
+        self.deadline = now + self._patience()
+
+    def confirm(self, number: int, now: Micros) -> Micros | None:
+        """Match an ACKACK with the ACK it echoes; return the round trip, None for one we do not know."""
+        self._counters.recv_ackacks += 1
+        entry = self._journal.echoed(number)
+        if entry is None:
+            self._counters.ignored_control += 1
+            return None
+        seq, said_at = entry
+        if precedes(self._confirmed, seq):
+            self._confirmed = seq
+        taken = max(now - said_at, 1)
+        self._round_trip.sample(taken)
+        if self._confirmed == self._buffer.next_missing() and not self._is_reopened():
+            self.deadline = NEVER
+        return taken
+
+    def _acknowledge(self, seq: SequenceNumber, now: Micros) -> None:
+        """Say a numbered ACK: a full one, or a small one if the last full one has only just left."""
+        buffer = self._buffer
+        round_trip = self._round_trip
+        self._said = self._said_light = seq
+        self._window = max(buffer.capacity - buffer.unread(), 0)
+        report = [seq, round_trip.smoothed, round_trip.variance, self._window]
+        if now - self._full_at >= FULL_ACK_PERIOD:
+            self._full_at = now
+            report += self._rates()
+        self._counters.sent_acks += 1
+        self._outbox.control(ControlType.ACK, self._journal.enter(seq, now), Ack(*report).encode(), now)
+
+    def _rates(self) -> list[int]:
+        """Return the fields of a full ACK that only a full ACK has, as many as the peer's version knows."""
+        packets, size = self._arrivals.speed()
+        capacity = self._arrivals.capacity(packets)
+        if self._peer_version >= VERSION_FULL:
+            return [packets, capacity, size]
+        if self._peer_version == VERSION_LONG:
+            return [packets, capacity, size, capacity * self._payload_size]
+        return [packets, capacity]
+
+    def _acknowledge_lightly(self, now: Micros) -> None:
+        """Say how far we are, and nothing else, if that has moved; a reopened window takes a full ACK."""
+        if self._is_reopened():
+            self.on_deadline(now)
+            return
+        seq = self._buffer.next_missing()
+        if seq != self._said_light:
+            self._said_light = seq
+            self._counters.sent_light_acks += 1
+            self._outbox.control(ControlType.ACK, 0, Ack(seq).encode(), now)
+
+    def _is_reopened(self) -> bool:
+        """Say whether the peer knows of a much smaller window than there is."""
+        buffer = self._buffer
+        return buffer.capacity - buffer.unread() > self._window * REOPENED
+
+    def _patience(self) -> Micros:
+        # libsrt core.cpp sendCtrlAck: not repeated within RTT + 4 x variance; nor can it be sooner than its timer
+        return max(self._round_trip.patience, FULL_ACK_PERIOD)

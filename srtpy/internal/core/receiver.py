@@ -1,0 +1,196 @@
+"""What arrived: data packets into the receive buffer, and what their order reveals.
+
+Lives here: which packet enters and where: the next ones, those after a gap, late ones,
+repeated ones, those too far ahead or too late; the counts of it.
+Never here: asking for what is missing (losses.py), acknowledging (acks.py), when the
+application gets it (delivery.py), decrypting and repairing (stages before this one).
+Draft: 3.1 "Data Packets", 4.8 "Acknowledgement and Lost Packet Handling".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeAlias
+
+from srtpy.internal.buffer.receive import Delivered, ReceiveBuffer
+from srtpy.internal.clock.units import MILLISECOND, Micros
+from srtpy.internal.congestion.arrivals import Arrivals
+from srtpy.internal.core.counters import Counters
+from srtpy.internal.handshake.negotiation import Negotiated
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.packet.header import HEADER_SIZE, RETRANSMITTED
+from srtpy.internal.seq.number import SEQ_HALF, SEQ_MASK, SequenceNumber
+from srtpy.internal.tsbpd.timebase import TimeBase
+
+Finding: TypeAlias = tuple[int, SequenceNumber, SequenceNumber, int]
+"""What one packet revealed: how many stored packets came before it, first and last number, how late.
+
+How late is `GAP`: the numbers are missing; `RESENT`: the number arrived, sent again; above
+zero: the number arrived out of order, so many behind the newest.
+"""
+Arrived: TypeAlias = tuple[int, Sequence[Finding]]
+"""How many packets were stored, and what they revealed, in order of arrival."""
+Row: TypeAlias = tuple[bytes | None, int, int, int]
+"""A packet as the stages leave it: a `Delivered`, or one without a payload that can be trusted."""
+
+GAP: Final = 0  # ours: a finding's lateness that says the numbers are missing
+RESENT: Final = -1  # ours: a finding's lateness that says the packet was sent again, not reordered
+BELATED_SHARE: Final = 0.2  # libsrt core.cpp handleSocketPacketReception: weight of a new sample of belated time
+
+
+class Receiver:
+    """Puts data packets where they belong.
+
+    Attributes:
+        failure: why the connection cannot go on, for people; empty while it can.
+    """
+
+    __slots__ = ("_arrivals", "_buffer", "_counters", "_flags_resent", "_is_live", "_time_base", "failure")
+
+    def __init__(
+        self,
+        negotiated: Negotiated,
+        buffer: ReceiveBuffer,
+        time_base: TimeBase,
+        arrivals: Arrivals,
+        counters: Counters,
+    ) -> None:
+        self._buffer = buffer
+        self._time_base = time_base
+        self._arrivals = arrivals
+        self._counters = counters
+        self._flags_resent = negotiated.peer_retransmit_flag
+        self._is_live = negotiated.tsbpd_receive and negotiated.tlpktdrop
+        self.failure = ""
+
+    def accept(self, batch: Batch, now: Micros, payloads: Sequence[bytes | None] | None = None) -> Arrived:
+        """Store a batch of data packets; return what it revealed.
+
+        `payloads` replaces what the batch carries after a stage has opened it; None stands for
+        a packet that could not be opened, which is dropped as if it had never arrived.
+        """
+        headers = batch.headers
+        count = batch.count
+        size = len(batch.data) - count * HEADER_SIZE
+        counters = self._counters
+        counters.recv_packets += count
+        counters.recv_bytes += size
+        self._arrivals.note_batch(headers, size, now)
+        seqs, infos, stamps, _ = zip(*headers, strict=True)
+        if payloads is None:
+            payloads = batch.payloads()
+        if not self._is_next_run(seqs, infos, payloads):
+            return self._accept_each(zip(payloads, seqs, infos, stamps, strict=True), now)
+        rows: list[Delivered] = list(zip(payloads, seqs, infos, stamps, strict=True))  # type: ignore[arg-type]  # no None in a run
+        self._buffer.append_run(rows)
+        counters.recv_unique_packets += count
+        counters.recv_unique_bytes += size
+        return count, ()
+
+    def accept_rows(self, rows: Sequence[Row], now: Micros) -> Arrived:
+        """Store packets that did not come in a batch: rebuilt ones, which count as unique only."""
+        return self._accept_each(rows, now)
+
+    def drop(self, first: SequenceNumber, last: SequenceNumber) -> int:
+        """Heed the sender's word that it will not send `first` to `last`; return how many were given up.
+
+        In live mode that changes nothing about the buffer: what is there is delivered, and what
+        is missing is skipped in its time.  Otherwise what is missing is waited for no more.
+        """
+        buffer = self._buffer
+        behind = (buffer.end - first) & SEQ_MASK
+        beyond = (last - buffer.end) & SEQ_MASK
+        if behind < SEQ_HALF and beyond < SEQ_HALF:
+            buffer.open_gap(max(min(beyond + 1, buffer.limit() - len(buffer)), 0))
+        if self._is_live:
+            return 0
+        begin = (first - buffer.base) & SEQ_MASK
+        end = (last - buffer.base) & SEQ_MASK
+        if end >= SEQ_HALF or (SEQ_HALF > begin >= len(buffer)):
+            return 0
+        given_up = buffer.give_up(0 if begin >= SEQ_HALF else begin, end)
+        self._counters.note_dropped(given_up)
+        return given_up
+
+    def _is_next_run(self, seqs: Sequence[int], infos: Sequence[int], payloads: Sequence[bytes | None]) -> bool:
+        """Say whether these are the very next packets in order, none sent again, all with payload, and fit."""
+        first, info, count = seqs[0], infos[0], len(seqs)
+        buffer = self._buffer
+        return (
+            first == buffer.end
+            and not info & RETRANSMITTED
+            and count <= buffer.limit() - len(buffer)
+            and (
+                count == 1 or (seqs == tuple(range(first, first + count)) and infos == tuple(range(info, info + count)))
+            )
+            and all(payloads)
+        )
+
+    def _accept_each(self, rows: Iterable[Row], now: Micros) -> Arrived:
+        """Store packets one by one: the complete definition of `accept`."""
+        buffer = self._buffer
+        counters = self._counters
+        room = buffer.limit() - len(buffer)
+        stored = 0
+        findings: list[Finding] = []
+        for row in rows:
+            payload, seq, info, _ = row
+            if info & RETRANSMITTED and self._flags_resent:
+                counters.recv_retrans += 1
+                counters.recv_retrans_bytes += len(payload or b"")
+            if payload is None:
+                continue
+            ahead = (seq - buffer.end) & SEQ_MASK
+            if ahead >= SEQ_HALF:
+                if not self._accept_late(row, stored, findings, now):  # type: ignore[arg-type]  # its payload is there
+                    continue
+            elif ahead < room:
+                if ahead:
+                    counters.recv_loss += ahead
+                    findings.append((stored, buffer.end, (seq - 1) & SEQ_MASK, GAP))
+                    buffer.open_gap(ahead)
+                buffer.append(row)  # type: ignore[arg-type]  # its payload is there
+                room -= ahead + 1
+            else:
+                self._refuse(seq)
+                continue
+            stored += 1
+            counters.recv_unique_packets += 1
+            counters.recv_unique_bytes += len(payload)
+            counters.recv_empty += not payload
+        return stored, findings
+
+    def _accept_late(self, row: Delivered, stored: int, findings: list[Finding], now: Micros) -> bool:
+        """Store a packet that is not newer than all others; say whether it was missing."""
+        payload, seq, info, stamp = row
+        buffer = self._buffer
+        behind = (buffer.end - seq) & SEQ_MASK
+        place = len(buffer) - behind
+        if place < 0:
+            self._note_belated(len(payload), self._time_base.lateness(stamp, now))
+            return False
+        if buffer.has(place):
+            self._counters.recv_duplicates += 1
+            return False
+        buffer.fill(place, row)
+        # a peer that does not flag what it sends again tells nothing about the order of the path
+        is_reordered = self._flags_resent and not info & RETRANSMITTED
+        findings.append((stored, seq, seq, max(behind - 1, 1) if is_reordered else RESENT))
+        return True
+
+    def _note_belated(self, size: int, late: Micros) -> None:
+        counters = self._counters
+        counters.recv_belated += 1
+        counters.recv_belated_bytes += size
+        average = counters.belated_time_average
+        counters.belated_time_average = average + BELATED_SHARE * (max(late, 0) / MILLISECOND - average)
+
+    def _refuse(self, seq: SequenceNumber) -> None:
+        """Count a packet the buffer has no place for; in live mode an empty buffer means that we have lost track."""
+        self._counters.out_of_window += 1
+        buffer = self._buffer
+        if self._is_live and buffer.is_empty and not self.failure:
+            self.failure = (
+                f"packet {seq} came where {buffer.base} was expected:"
+                f" further ahead than the receive buffer's {buffer.capacity} packets"
+            )

@@ -1,0 +1,59 @@
+"""How fast the peer's clock runs away from ours.
+
+Lives here: samples of the drift, their mean, and the corrections of the time base it leads to.
+Never here: the time base (timebase.py), matching ACKACKs and timing round trips (core/acks.py).
+Draft: 4.7 "Drift Management".
+
+Samples come from packets the peer stamps as they leave: ACKACK and KEEPALIVE.  Data is no
+measure, its timestamps are the application's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros, WireTime
+from srtpy.internal.tsbpd.timebase import TimeBase
+
+DRIFT_SAMPLES: Final = 1000  # libsrt tsbpd_time.h TSBPD_DRIFT_MAX_SAMPLES
+LARGEST_DRIFT: Final[Micros] = 5 * MILLISECOND  # libsrt tsbpd_time.h TSBPD_DRIFT_MAX_VALUE
+LARGEST_SAMPLE: Final[Micros] = SECOND  # ours: clocks drift by milliseconds; a stamp that says more is a jump or a lie
+
+
+class DriftTracer:
+    """Averages samples and corrects the time base, a thousand at a time."""
+
+    __slots__ = ("_count", "_first_rtt", "_sum", "_time_base")
+
+    def __init__(self, time_base: TimeBase) -> None:
+        self._time_base = time_base
+        self._sum: Micros = 0
+        self._count = 0
+        self._first_rtt: Micros | None = None
+
+    def sample(self, stamp: WireTime, rtt: Micros | None, now: Micros) -> bool:
+        """Learn from a packet stamped on leaving; say whether the time base was corrected.
+
+        `rtt` is the round trip the packet completed, None for a KEEPALIVE.
+        """
+        delay = self._time_base.delay(stamp, now)
+        if rtt is not None:
+            if self._first_rtt is None:
+                self._first_rtt = rtt
+            # libsrt tsbpd_time.cpp addSample: half of what the path has grown is path, not clock
+            delay -= (rtt - self._first_rtt) // 2
+        self._sum += min(max(delay, -LARGEST_SAMPLE), LARGEST_SAMPLE)
+        self._count += 1
+        if self._count < DRIFT_SAMPLES:
+            return False
+        self._correct()
+        return True
+
+    def _correct(self) -> None:
+        # libsrt utilities.h DriftTracer: what exceeds the limit moves the base, a limit at a time
+        drift = round(self._sum / self._count)
+        step = 0
+        if abs(drift) > LARGEST_DRIFT:
+            step = LARGEST_DRIFT if drift > 0 else -LARGEST_DRIFT
+        self._time_base.correct(drift - step, step)
+        self._sum = self._count = 0
