@@ -65,8 +65,25 @@ class Side:
         return [message[0] for message, _ in self.delivered]
 
     def deadline(self) -> Micros:
-        """Return when, in world time, the end wants to be woken."""
-        return max(self.clock.world(self.end.next_deadline()), self.frozen_until)
+        """Return when, in world time, the end or its reader wants to be woken."""
+        return max(self.clock.world(min(self.end.next_deadline(), self.delivery_due())), self.frozen_until)
+
+    def delivery_due(self) -> Micros:
+        """Return when, by its own clock, something becomes readable for a reader who waits for it."""
+        ask = getattr(self.end, "delivery_due", None)
+        return NEVER if ask is None or not self.reads else int(ask())
+
+    def read(self, local: Micros, world: Micros) -> None:
+        """Let the application take what is due, as a session's reader does."""
+        if self.delivery_due() <= local:
+            self.end.release(local)
+        messages = getattr(self.end, "messages", None)
+        if messages:
+            self.delivered += [(message, world) for message in messages]
+            messages.clear()
+            note_read = getattr(self.end, "note_read", None)
+            if note_read is not None:
+                note_read(local)
 
     def heard(self, kind: type) -> bool:
         """Say whether an event of this type has been seen."""
@@ -192,7 +209,8 @@ class World:
         for side in self.sides:
             if side.deadline() <= self.now:
                 side.wakes += 1
-                side.end.handle_timer(self.local_time(side))
+                if side.clock.world(side.end.next_deadline()) <= self.now:
+                    side.end.handle_timer(self.local_time(side))
                 touched.add(side)
         self._post(side for side in self.sides if side in touched)
 
@@ -215,6 +233,8 @@ class World:
         for side in sides:
             if side.frozen_until > self.now:
                 continue
+            if side.reads:
+                side.read(self.local_time(side), self.now)
             for header, body in side.end.datagrams_to_send(self.local_time(side)):
                 datagram = bytes(header) + body
                 if side.sent is not None:
@@ -222,17 +242,6 @@ class World:
                 for arrival, arrived in side.link.carry(datagram, self.now):
                     heapq.heappush(self._arrivals, (arrival, next(self._order), side.peer, arrived))
             side.news += side.end.events()
-            messages = getattr(side.end, "messages", None)
-            if side.reads and messages:
-                side.delivered += [(message, self.now) for message in messages]
-                self._take(side, messages)
-
-    def _take(self, side: Side, messages: Any) -> None:
-        """Empty the end's messages, and tell it so if it wants to know."""
-        messages.clear()
-        note_read = getattr(side.end, "note_read", None)
-        if note_read is not None:
-            note_read(self.local_time(side))
 
     def _read_time(self, arrival: Micros) -> Micros:
         interval = self._read_interval

@@ -1,6 +1,6 @@
-"""The C peer from Python: compiled once, started with settings, asked for its results.
+"""Peers in processes of their own: the C peer, compiled once, started with settings, asked for its results.
 
-Lives here: building `libsrt_peer.c` against the installed libsrt, one running peer.
+Lives here: building `libsrt_peer.c` against the installed libsrt, a running peer of any make.
 Never here: what a missing libsrt means for a test (tests/conftest.py).
 """
 
@@ -20,7 +20,8 @@ from types import TracebackType
 from typing import Any, Self
 
 SOURCE = Path(__file__).with_name("libsrt_peer.c")
-CACHE = SOURCE.parents[2] / "build" / "peers"
+ROOT = SOURCE.parents[2]
+CACHE = ROOT / "build" / "peers"
 
 
 class MissingPeer(RuntimeError):
@@ -52,19 +53,16 @@ def build(cache: Path = CACHE) -> Path:
     return program
 
 
-class LibsrtPeer:
-    """A running peer; a context manager that ends it.
+class PeerProcess:
+    """A running peer of either make; a context manager that ends it."""
 
-    Settings are the program's: `mode`, `role`, `port`, `size`, `rate`, `count`, `seconds`, …
-    and libsrt's options by their names in lower case (`latency` in milliseconds).
-    """
-
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, command: list[str], settings: dict[str, object]) -> None:
         words = [f"{name}={int(value) if isinstance(value, bool) else value}" for name, value in settings.items()]
         self._mode = settings.get("mode", "listener")
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the peer)
-        command = [str(build()), *words]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._complaints, bufsize=0)
+        self._process = subprocess.Popen(
+            [*command, *words], stdout=subprocess.PIPE, stderr=self._complaints, bufsize=0, cwd=ROOT
+        )
         self._unread = b""
         self.port = int(str(settings.get("port", 0)))
 
@@ -130,11 +128,22 @@ class LibsrtPeer:
         while b"\n" not in self._unread:
             ready, _, _ = select.select([pipe], [], [], max(0.0, limit - time.monotonic()))
             if not ready:
-                raise TimeoutError(f"the C peer said nothing for {timeout} s")
+                raise TimeoutError(f"the peer said nothing for {timeout} s")
             more = pipe.read(65536)
             if not more:
-                raise RuntimeError(f"the C peer ended ({self._process.wait()}) without a result: {self.log()}")
+                raise RuntimeError(f"the peer ended ({self._process.wait()}) without a result: {self.log()}")
             self._unread += more
         line, _, self._unread = self._unread.partition(b"\n")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+class LibsrtPeer(PeerProcess):
+    """A running C peer.
+
+    Settings are the program's: `mode`, `role`, `port`, `size`, `rate`, `count`, `seconds`, …
+    and libsrt's options by their names in lower case (`latency` in milliseconds).
+    """
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__([str(build())], settings)
