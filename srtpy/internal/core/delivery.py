@@ -66,17 +66,23 @@ class Delivery:
         self.messages = buffer.messages
         self.deadline: Micros = NEVER
 
+    def note_arrivals(self, now: Micros) -> None:
+        """Learn that the buffer has changed: set the deadline, hand over nothing yet."""
+        first = self._buffer.first_packet()
+        if first is None or first is not self._waits_for:
+            self._wait_for(first, now)
+
     def release(self, now: Micros) -> int:
         """Hand over what is due; return how many missing packets were given up for it.
 
         If any were, the losses before the buffer's `base` are to be forgotten, and there is
         something new to acknowledge.
         """
-        buffer = self._buffer
-        if not self._is_timed:
-            buffer.take_ready()
+        if now < self.deadline and self._waits_for is not None and self._waits_for is self._buffer.first_packet():
             return 0
-        if now < self.deadline and self._waits_for is not None and self._waits_for is buffer.first_packet():
+        if not self._is_timed:
+            self._buffer.take_ready()
+            self._wait_for(self._buffer.first_packet(), now)
             return 0
         skipped = self._hand_over(now)
         if skipped:
@@ -108,17 +114,23 @@ class Delivery:
         while True:
             buffer.take_due(self._time_base.horizon(now))
             first = buffer.first_packet()
-            if first is None or (buffer.is_blocked and not self._skips):
-                self._waits_for = None
-                self.deadline = NEVER
+            self._wait_for(first, now)
+            if self.deadline > now or first is None:
                 return skipped
-            late = self._time_base.lateness(first[3], now)
-            if late >= 0:  # due, and not taken: something is missing before it
-                skipped += buffer.skip()
-            elif late < -self._longest_wait:
+            if self._time_base.lateness(first[3], now) < 0:  # so far ahead that it is not waited for
                 buffer.refuse_first()
                 self._counters.note_dropped(1)
-            else:
-                self._waits_for = first
-                self.deadline = now - late
-                return skipped
+            else:  # due, and not taken: something is missing before it
+                skipped += buffer.skip()
+
+    def _wait_for(self, first: Delivered | None, now: Micros) -> None:
+        """Set the deadline by the first packet that is here."""
+        self._waits_for = None
+        self.deadline = NEVER
+        if first is None or (self._buffer.is_blocked and not self._skips):
+            return
+        wait = -self._time_base.lateness(first[3], now) if self._is_timed else 0
+        if wait > self._longest_wait:
+            wait = 0
+        self._waits_for = first
+        self.deadline = now + wait
