@@ -11,7 +11,8 @@ Every transition for a handshake packet lives in the table `_STEPS` at the end o
     ASKING        our induction is out                       -> AGREEING with the cookie
     AGREEING      our conclusion is out                      -> OPEN with the response
     ASKING_AGAIN  several conclusions went unanswered: the listener may have forgotten its
-                  cookies, and is silent about wrong ones    -> AGREEING, or OPEN after all
+                  cookies, and is silent about wrong ones; now we
+                  say both, the loss may be the network's    -> AGREEING, or OPEN after all
     OPEN, REFUSED the end
 """
 
@@ -189,7 +190,7 @@ class Caller:
         if self._early_count + piece.count <= EARLY_LIMIT:
             self.early.append(piece)
             self._early_count += piece.count
-        if self._phase is Phase.AGREEING and now >= self._said_at + HURRIED_REPEAT:
+        if self.is_undecided and now >= self._said_at + HURRIED_REPEAT:
             self._say(now)
 
     # ---- steps: (the packet, its extension blocks, the peer's timestamp zero, now)
@@ -245,10 +246,12 @@ class Caller:
         self._say(now)
 
     def _say(self, now: Micros) -> None:
-        """Queue the request of this phase, stamped anew: the listener reads our clock from it."""
-        handshake = self._conclusion() if self._phase is Phase.AGREEING else self._induction()
+        """Queue the requests of this phase, stamped anew: the listener reads our clock from them."""
         header = pack_control_header(ControlType.HANDSHAKE, 0, (now - self._start) & WIRE_TIME_MASK, 0)
-        self._outgoing.append((header + handshake.encode(), b""))
+        if self._phase is not Phase.AGREEING:
+            self._outgoing.append((header + self._induction().encode(), b""))
+        if self._phase is not Phase.ASKING:
+            self._outgoing.append((header + self._conclusion().encode(), b""))
         self._said_at = now
 
     def _say_goodbye(self, peer: SocketId, now: Micros) -> None:
