@@ -104,14 +104,16 @@ class ReceiveBuffer:
 
     def held_bytes(self) -> int:
         """Return the payload bytes of all packets held, unread messages included."""
-        return sum(len(row[0]) for row in chain(self.messages, islice(self._rows, self._head, None)))
+        unread = tuple(self.messages)  # a reader takes from it without asking anybody
+        return sum(len(row[0]) for row in chain(unread, islice(self._rows, self._head, None)))
 
     def span(self) -> Micros:
         """Return how far apart the timestamps of the oldest and the newest packet held are."""
-        oldest = self.messages[0] if self.messages else self.first_packet()
+        unread = tuple(self.messages)  # a reader takes from it without asking anybody
+        oldest = unread[0] if unread else self.first_packet()
         if oldest is None:
             return 0
-        newest = next((row for row in reversed(self._rows) if row[0]), None) or self.messages[-1]
+        newest = next((row for row in islice(reversed(self._rows), len(self)) if row[0]), None) or unread[-1]
         apart = (newest[3] - oldest[3]) & WIRE_TIME_MASK
         return apart if apart < HALF_WIRE_TIME else 0
 

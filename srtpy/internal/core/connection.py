@@ -1,0 +1,278 @@
+"""One SRT connection, put together from parts that do not know each other.
+
+Lives here: the five verbs, which part hears what, control packets by type.
+Never here: arithmetic (a line that computes belongs in a part), sockets, threads, clocks.
+Draft: 3.2 "Control Packets", 4 "SRT Data Transmission and Control".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from srtpy.config import Config
+from srtpy.internal.buffer.receive import Delivered, ReceiveBuffer
+from srtpy.internal.clock.units import Micros
+from srtpy.internal.congestion.arrivals import Arrivals
+from srtpy.internal.core.acks import Acks
+from srtpy.internal.core.counters import Counters
+from srtpy.internal.core.delivery import Delivery
+from srtpy.internal.core.echo import Echo
+from srtpy.internal.core.events import Event, PeerClosed, PeerFailed
+from srtpy.internal.core.gauges import Gauges
+from srtpy.internal.core.liveness import Liveness
+from srtpy.internal.core.losses import Losses
+from srtpy.internal.core.outbox import Outbox
+from srtpy.internal.core.receiver import Receiver
+from srtpy.internal.core.roundtrip import RoundTrip
+from srtpy.internal.core.sender import Sender
+from srtpy.internal.handshake.negotiation import Negotiated
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.packet.control import PADDING, Ack, DropRequest
+from srtpy.internal.packet.header import (
+    CONTROL,
+    HEADER_SIZE,
+    ControlType,
+    Datagram,
+    Header,
+    MalformedPacket,
+    control_kind,
+)
+from srtpy.internal.packet.losses import decode_losses
+from srtpy.internal.tsbpd.timebase import TimeBase
+
+
+class Connection:
+    """One SRT connection, without a socket, a thread or a clock.
+
+    Driven by three hands: the network (`receive_datagrams`), the application (`write`,
+    `messages`) and time (`handle_timer`).  Each call is told the time.  After any of them
+    send `datagrams_to_send(now)`, read `events()`, and sleep until `next_deadline()`.
+    What has arrived becomes readable at `delivery_due()`, when `release(now)` is called.
+
+    Attributes:
+        negotiated: what the two ends agreed on.
+        messages: what the application may read now, oldest first.
+        counters: what has been counted; `gauges(now)` has the rest.
+        sender, losses, delivery: the parts whose options may change while the connection lives.
+    """
+
+    def __init__(self, negotiated: Negotiated, config: Config, now: Micros) -> None:
+        self.negotiated = negotiated
+        self.counters = counters = Counters()
+        self._news: list[Event] = []
+        self._round_trip = round_trip = RoundTrip()
+        self._outbox = outbox = Outbox(negotiated.peer_socket_id, negotiated.start)
+        self._buffer = buffer = ReceiveBuffer(negotiated.recv_isn, config.effective_recv_buf_size - 1)
+        time_base = TimeBase(negotiated.peer_start, negotiated.recv_latency)
+        self._arrivals = arrivals = Arrivals(negotiated.payload_size, now)
+        self.sender = Sender(negotiated, config, outbox, counters, round_trip, now)
+        self._receiver = Receiver(negotiated, buffer, time_base, arrivals, counters)
+        self._acks = Acks(negotiated, buffer, round_trip, arrivals, outbox, counters, now)
+        self.losses = Losses(negotiated, config, outbox, counters, round_trip)
+        self.delivery = Delivery(negotiated, config, buffer, time_base, counters)
+        self._echo = Echo(outbox, counters, now)
+        self._liveness = Liveness(negotiated, config, outbox, self._news, now)
+        self.messages: deque[Delivered] = buffer.messages
+
+    # -- the network ------------------------------------------------------------------------
+
+    def receive_datagrams(self, batch: Batch, now: Micros) -> None:
+        """Take in what one read of the socket brought; garbage is counted, never raised."""
+        self._liveness.heard(now)
+        for piece in batch.pieces():
+            if piece.headers[0][0] < CONTROL:
+                self._receive_data(piece, now)
+            else:
+                self._receive_control(piece, now)
+
+    def _receive_data(self, batch: Batch, now: Micros) -> None:
+        self._liveness.heard_data(now)
+        arrived = self._receiver.accept(batch, now)
+        self.losses.note(arrived, now)
+        self._acks.note_arrivals(batch.count, now)
+        self.delivery.note_arrivals(now)
+        if self._receiver.failure:
+            self._liveness.give_up(self._receiver.failure)
+
+    def _receive_control(self, packet: Batch, now: Micros) -> None:
+        self.counters.recv_control += 1
+        header = packet.headers[0]
+        hear = self._HEAR.get(control_kind(header[0]))
+        if hear is None:
+            self.counters.ignored_control += 1
+            return
+        try:
+            hear(self, header, packet.data[HEADER_SIZE:], now)
+        except MalformedPacket:
+            self.counters.malformed += 1
+
+    def _on_ack(self, header: Header, body: bytes, now: Micros) -> None:
+        ack = Ack.decode(body)
+        if not self.sender.acknowledged(ack, None if ack.is_light else header[1], now):
+            self.counters.ignored_control += 1
+            return
+        if not ack.is_light:
+            self._echo.heard(header[1], now)
+        self._liveness.finish_if_safe(self.sender.unacknowledged, now)
+
+    def _on_ackack(self, header: Header, body: bytes, now: Micros) -> None:
+        rtt = self._acks.confirm(header[1], now)
+        if rtt is not None:
+            self.delivery.confirmed(header[2], rtt, now)
+
+    def _on_nak(self, header: Header, body: bytes, now: Micros) -> None:
+        self.counters.recv_naks += 1
+        if not self.sender.lost(decode_losses(body), now):
+            self.counters.ignored_control += 1
+
+    def _on_drop_request(self, header: Header, body: bytes, now: Micros) -> None:
+        request = DropRequest.decode(body)
+        self._receiver.drop(request.first, request.last)
+        self.losses.forget(request.first, request.last)
+        self._acks.note_progress(now)
+        self.delivery.note_arrivals(now)
+
+    def _on_keepalive(self, header: Header, body: bytes, now: Micros) -> None:
+        self.delivery.keepalive(header[2], now)
+
+    def _on_congestion_warning(self, header: Header, body: bytes, now: Micros) -> None:
+        self.sender.congestion_warning()
+
+    def _on_shutdown(self, header: Header, body: bytes, now: Micros) -> None:
+        if self._liveness.peer_shut_down():
+            self._news.append(PeerClosed())
+
+    def _on_peer_error(self, header: Header, body: bytes, now: Micros) -> None:
+        self._news.append(PeerFailed(header[1]))
+
+    _HEAR: ClassVar[dict[int, Callable[[Connection, Header, bytes, Micros], None]]] = {
+        ControlType.ACK: _on_ack,
+        ControlType.ACKACK: _on_ackack,
+        ControlType.NAK: _on_nak,
+        ControlType.DROPREQ: _on_drop_request,
+        ControlType.KEEPALIVE: _on_keepalive,
+        ControlType.CONGESTION_WARNING: _on_congestion_warning,
+        ControlType.SHUTDOWN: _on_shutdown,
+        ControlType.PEERERROR: _on_peer_error,
+    }
+
+    # -- the application --------------------------------------------------------------------
+
+    def room(self) -> int:
+        """Return how many more packets may be written now."""
+        return self.sender.room()
+
+    def write(
+        self,
+        message: bytes,
+        now: Micros,
+        *,
+        stamp: Micros | None = None,
+        ttl: Micros | None = None,
+        in_order: bool = True,
+    ) -> None:
+        """Queue one message for which there is room."""
+        self.sender.write(message, now, stamp=stamp, ttl=ttl, in_order=in_order)
+        self._liveness.wrote(now if stamp is None else max(stamp, now))
+
+    def write_many(self, messages: Sequence[bytes], now: Micros) -> int:
+        """Queue as many messages as there is room for; return how many."""
+        self._liveness.wrote(now)
+        return self.sender.write_many(messages, now)
+
+    def delivery_due(self) -> Micros:
+        """Return when something more becomes readable; `NEVER` if nothing waits."""
+        return self.delivery.deadline
+
+    def release(self, now: Micros) -> None:
+        """Make readable what is due; what is missing before it is given up, if it may be."""
+        if self.delivery.release(now):
+            self.losses.forget_before(self._buffer.base)
+            self._acks.note_progress(now)
+
+    def note_read(self, now: Micros) -> None:
+        """Learn that the application has taken from `messages`."""
+        self._acks.note_read(now)
+
+    def play_time(self, stamp: int, now: Micros) -> Micros:
+        """Return when a packet with this timestamp is, or was, to be played."""
+        return self.delivery.play_time(stamp, now)
+
+    def close(self, linger: Micros | None, now: Micros) -> None:
+        """Begin to close; `Finished` is the event that ends it."""
+        self._liveness.close(linger, now)
+        self._liveness.finish_if_safe(self.sender.unacknowledged, now)
+
+    def send_keepalive(self, now: Micros) -> None:
+        """Say at once that we are there."""
+        self._outbox.control(ControlType.KEEPALIVE, 0, PADDING, now)
+
+    def send_peer_error(self, code: int, now: Micros) -> None:
+        """Tell the peer that what it sends cannot be used."""
+        self._outbox.control(ControlType.PEERERROR, code, PADDING, now)
+
+    # -- time -------------------------------------------------------------------------------
+
+    def next_deadline(self) -> Micros:
+        """Return when `handle_timer` is needed next; what becomes readable has its own time."""
+        return min(self.sender.deadline, self._acks.deadline, self.losses.deadline, self._liveness.deadline)
+
+    def handle_timer(self, now: Micros) -> None:
+        """Let every part whose deadline has come do what it is for."""
+        for part in (self.sender, self._acks, self.losses, self._liveness):
+            if part.deadline <= now:
+                part.on_deadline(now)
+        self._liveness.finish_if_safe(self.sender.unacknowledged, now)
+
+    def datagrams_to_send(self, now: Micros) -> list[Datagram]:
+        """Take what is to leave now: control packets first, then data as pace and window allow."""
+        if self._liveness.is_over:
+            return self._outbox.take()
+        data = self.sender.take(now)
+        return self._outbox.take() + data if self._outbox else data
+
+    def events(self) -> list[Event]:
+        """Take the news."""
+        taken = self._news[:]
+        self._news.clear()
+        return taken
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is over, by either side or by silence."""
+        return self._liveness.is_over
+
+    def gauges(self, now: Micros) -> Gauges:
+        """Take a reading of everything that is not counted."""
+        terms, sender, buffer, round_trip = self.negotiated, self.sender, self._buffer, self._round_trip
+        speed, _ = self._arrivals.speed()
+        return Gauges(
+            now=now,
+            start=terms.start,
+            rtt=round_trip.smoothed,
+            rtt_variance=round_trip.variance,
+            mss=terms.mss,
+            payload_size=terms.payload_size,
+            flow_window=sender.flow_window,
+            congestion_window=sender.congestion_window,
+            flight=sender.flight,
+            send_period=sender.period,
+            max_bandwidth=sender.max_bandwidth,
+            send_buffer_packets=sender.unacknowledged,
+            send_buffer_bytes=sender.buffered_bytes,
+            send_buffer_age=sender.oldest_age(now),
+            send_buffer_room=sender.room(),
+            peer_capacity=sender.capacity,
+            peer_latency=terms.peer_latency,
+            receive_buffer_packets=buffer.unread(),
+            receive_buffer_bytes=buffer.held_bytes(),
+            receive_buffer_span=buffer.span(),
+            receive_buffer_room=buffer.limit(),
+            receive_rate=speed,
+            link_capacity=self._arrivals.capacity(speed),
+            recv_latency=terms.recv_latency,
+            reorder_tolerance=self.losses.tolerance,
+            unread_messages=len(self.messages),
+        )
