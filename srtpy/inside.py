@@ -1,0 +1,133 @@
+"""A connection's inside as the door sees it: the session, its settings, how it stands.
+
+Lives here: `ConnState` and `PollFlag`; readings of counts and gauges, applying settings to a
+running connection, control packets on the application's behalf.
+Never here: reading and writing (conn.py calls the session), what an option is (options.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from enum import IntEnum, IntFlag
+from typing import Any, Protocol, TypeVar, cast
+
+from srtpy.config import Config
+from srtpy.internal.clock.units import Micros, from_seconds, to_seconds
+from srtpy.internal.session.session import Session
+from srtpy.stats import Reading
+from srtpy.timeouts import Timeouts
+
+T = TypeVar("T")
+
+
+class ConnState(IntEnum):
+    """Where a connection or listener stands."""
+
+    INIT = 1
+    OPENED = 2
+    LISTENING = 3
+    CONNECTING = 4
+    CONNECTED = 5
+    BROKEN = 6
+    CLOSING = 7
+    CLOSED = 8
+    NON_EXIST = 9
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class PollFlag(IntFlag):
+    """What a connection is ready for."""
+
+    IN = 1
+    OUT = 4
+    ERR = 8
+
+
+class Core(Protocol):
+    """What the door asks of the connection's core; each needs the session's lock."""
+
+    counters: Any  # a slotted object of counts
+    gauges: Callable[[Micros], Any]
+
+    def configure(self, config: Config, now: Micros) -> None:
+        """Take the settings that can change while connected."""
+
+    def send_peer_error(self, code: int, now: Micros) -> None:
+        """Tell the peer of a failure of ours."""
+
+    def send_keepalive(self, now: Micros) -> None:
+        """Say that we are there."""
+
+
+class Inside:
+    """One connection's session and settings.
+
+    Attributes:
+        session: the connection at work.
+        config: its own copy of the settings; options that are settings live here.
+        timeouts: how long its calls may take.
+    """
+
+    __slots__ = ("_core", "_start_time", "config", "session", "timeouts")
+
+    def __init__(self, session: Session, config: Config) -> None:
+        self.session = session
+        self.config = config
+        self.timeouts = Timeouts(session.set_read_deadline, session.set_write_deadline, config.rcv_syn, config.snd_syn)
+        self._core = cast(Core, session.engine.core)
+        age = self.ask(lambda now: to_seconds(now - session.negotiated.start))
+        self._start_time = time.time() - age
+
+    def ask(self, question: Callable[[Micros], T]) -> T:
+        """Run something short under the session's lock."""
+        return self.session.ask(question)
+
+    @property
+    def state(self) -> ConnState:
+        """Where the connection stands."""
+        return ConnState(self.session.state)
+
+    @property
+    def negotiated(self) -> object:
+        """What the handshake agreed on."""
+        return self.session.negotiated
+
+    def reading(self) -> Reading:
+        """Take a reading of counts and gauges, at one moment."""
+        counts, gauges = self.ask(self._figures)
+        negotiated = self.session.negotiated
+        return Reading(counts, gauges, negotiated.socket_id, self._start_time, negotiated.flow_window)
+
+    def _figures(self, now: Micros) -> tuple[dict[str, float], dict[str, float]]:
+        counters, gauges = self._core.counters, self._core.gauges(now)
+        counts = {name: getattr(counters, name) for name in counters.__slots__}
+        return counts, {one.name: getattr(gauges, one.name) for one in fields(gauges)}
+
+    def events(self) -> PollFlag:
+        """Say what the connection is ready for."""
+        session = self.session
+        is_readable, is_writable = self.ask(lambda now: (session.reader.is_ready, session.writer.is_ready))
+        flags = PollFlag(0)
+        if is_readable:
+            flags |= PollFlag.IN
+        if is_writable:
+            flags |= PollFlag.OUT
+        return flags | PollFlag.ERR if self.state >= ConnState.BROKEN else flags
+
+    def apply(self) -> None:
+        """Have the running connection take its settings from `config` again."""
+        linger = self.config.linger
+        self.session.linger = None if linger is None else from_seconds(linger)
+        self.ask(lambda now: self._core.configure(self.config, now))
+
+    def send_peer_error(self, code: int) -> None:
+        """Tell the peer of a failure of ours."""
+        self.ask(lambda now: self._core.send_peer_error(code, now))
+
+    def send_keepalive(self) -> None:
+        """Say that we are there."""
+        self.ask(self._core.send_keepalive)
