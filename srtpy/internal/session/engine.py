@@ -1,0 +1,134 @@
+"""One core under one lock: feeding it, sending what it says, waking whom it concerns.
+
+Lives here: the lock, the conditions on it, the one flush that follows every change, and
+when the timer thread has to be awake.
+Never here: the threads (loops.py), what callers do (reading.py, writing.py), closing (session.py).
+
+Every method needs the lock.  What wakes whom:
+
+  readable   readers: a message they would otherwise sleep past, or the end
+  writable   writers: room in the send buffer worth waking for, or the end
+  sooner     the timer thread: its next duty has moved to an earlier instant, or the end
+  changed    whoever closes: the connection's state changed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Condition, Lock
+from typing import Final
+
+from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
+from srtpy.internal.core.events import Broken, Event, PeerClosed, PeerFailed
+from srtpy.internal.packet.header import Datagram
+from srtpy.internal.session.fate import Fate
+from srtpy.internal.session.neighbours import Core
+from srtpy.internal.session.waiting import Sleepers
+
+DELIVERY_GAP: Final[Micros] = 3 * MILLISECOND  # ours: a reader wakes once for all that is due within it, 1.5 ms late
+LAZY_DELIVERY: Final[Micros] = 10 * MILLISECOND  # ours: with nobody reading, how late what is due may be moved on
+WORTHWHILE_ROOM: Final = 64  # ours: packets; a writer is not woken for less while more is to come
+
+
+class Engine:
+    """One core, the lock that guards it, and those who wait for it.
+
+    Attributes:
+        lock: guards everything here, the core, and the order of datagrams on the wire.
+        writer_back_at: until then a writer serves the core more often than any timer would;
+            the timer thread sleeps that long at least.
+        gathered_until: when the messages a writer has gathered must leave; `NEVER` if there are none.
+    """
+
+    def __init__(self, core: Core, send: Callable[[Sequence[Datagram]], object]) -> None:
+        self.core = core
+        self.fate = Fate()
+        self.gathered_until: Micros = NEVER
+        self.writer_back_at: Micros = 0
+        self._send = send
+        self._worthwhile_room = min(WORTHWHILE_ROOM, max(core.room() // 4, 1))
+        self._renew_lock()
+
+    def _renew_lock(self) -> None:
+        self.lock = lock = Lock()
+        self.readable = Sleepers(lock)
+        self.writable = Sleepers(lock)
+        self.sooner = Sleepers(lock)
+        self.changed = Condition(lock)
+
+    def turn(self, now: Micros) -> None:
+        """Serve what is due, then flush; nothing once all is over."""
+        if self.fate.is_finished:
+            return
+        core = self.core
+        if core.next_deadline() <= now:
+            core.handle_timer(now)
+        if core.delivery_due() <= now:
+            core.release(now)
+        self.flush(now)
+
+    def flush(self, now: Micros) -> None:
+        """Send what the core has ready and wake whom it concerns; follows every change of the core."""
+        assert self.lock.locked()
+        core = self.core
+        self.gathered_until = NEVER
+        datagrams = core.datagrams_to_send(now)
+        if datagrams:
+            self._send(datagrams)
+        news = core.events()
+        if news:
+            self._heed(news)
+        readable, writable = self.readable, self.writable
+        if readable.count:
+            due = now if core.messages else core.delivery_due()
+            if due + DELIVERY_GAP < readable.wakes_at:
+                readable.wakes_at = due + DELIVERY_GAP
+                readable.wake_one()
+        if writable.count and core.room() >= self._worthwhile_room:
+            writable.wake_one()
+        self.rouse_timer(now)
+
+    def rouse_timer(self, now: Micros) -> None:
+        """Wake the timer thread if it would sleep past its next duty."""
+        sooner = self.sooner
+        if sooner.count:
+            duty = self.next_duty(now)
+            if duty < sooner.wakes_at:
+                sooner.wakes_at = duty
+                sooner.wake_one()
+
+    def next_duty(self, now: Micros) -> Micros:
+        """Return when the timer thread has to be awake; past or present means at once."""
+        core = self.core
+        duty = min(core.next_deadline(), self.gathered_until)
+        if not self.readable.count:
+            duty = min(duty, core.delivery_due() + LAZY_DELIVERY)
+        return max(duty, self.writer_back_at)
+
+    def _heed(self, news: list[Event]) -> None:
+        """Take note of rare news; whoever it concerns wakes and looks."""
+        fate = self.fate
+        for event in news:
+            match event:
+                case PeerClosed():
+                    fate.peer_closed()
+                case Broken(text):
+                    fate.broke(text)
+                case PeerFailed(code):
+                    fate.peer_failed(code)
+                case _:
+                    fate.finished()
+        self.wake_everyone()
+
+    def wake_everyone(self) -> None:
+        """Have everybody look at what became of the connection."""
+        self.readable.wake_all()
+        self.writable.wake_all()
+        self.sooner.wake_all()
+        self.changed.notify_all()
+
+    def abandon(self) -> None:
+        """Forget the parent's threads after a fork: nobody here holds the lock, nobody waits."""
+        self._renew_lock()
+        self.fate.down()
+        self.fate.closing()

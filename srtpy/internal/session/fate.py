@@ -1,0 +1,108 @@
+"""Where a connection stands, and why it can no longer be read or written.
+
+Lives here: `State` (numbers as libsrt's SRT_SOCKSTATUS), `Fate`, which turns what happened
+into the error a reader or a writer gets.
+Never here: noticing what happened (engine.py), closing (session.py).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from srtpy.errors import ConnClosedError, ConnectionBrokenError, PeerError, PeerShutdownError, SRTError
+
+
+class State(IntEnum):
+    """Where a connection or listener stands."""
+
+    INIT = 1
+    OPENED = 2
+    LISTENING = 3
+    CONNECTING = 4
+    CONNECTED = 5
+    BROKEN = 6
+    CLOSING = 7
+    CLOSED = 8
+    NONEXIST = 9
+
+
+class Fate:
+    """What became of one connection; guarded by the session's lock.
+
+    Attributes:
+        state: CONNECTED, then BROKEN (the peer is gone, either way) or not, then CLOSING and CLOSED.
+        is_ending: nothing more will arrive; what has arrived can still be read.
+        is_unwritable: writing raises `refusal_to_write`.
+        is_finished: the core needs its threads no longer.
+        is_down: threads and socket have been given back.
+    """
+
+    __slots__ = ("_broken_because", "_peer_code", "is_down", "is_ending", "is_finished", "is_unwritable", "state")
+
+    def __init__(self) -> None:
+        self.state = State.CONNECTED
+        self.is_ending = False
+        self.is_unwritable = False
+        self.is_finished = False
+        self.is_down = False
+        self._broken_because: str | None = None
+        self._peer_code: int | None = None
+
+    def peer_closed(self) -> None:
+        """Note the peer's SHUTDOWN."""
+        self._peer_gone()
+
+    def broke(self, because: str) -> None:
+        """Note that the connection cannot go on."""
+        self._broken_because = because
+        self._peer_gone()
+
+    def peer_failed(self, code: int) -> None:
+        """Note that the peer reported an error of its own: it reads no further."""
+        self._peer_code = code
+        self.is_unwritable = True
+
+    def closing(self) -> None:
+        """Note that this side closes."""
+        self.state = State.CLOSED if self.is_down else State.CLOSING
+        self.is_ending = self.is_unwritable = True
+
+    def finished(self) -> None:
+        """Note that nothing is left to say."""
+        self.is_finished = True
+
+    def down(self) -> None:
+        """Note that threads and socket have been given back."""
+        self.is_down = self.is_finished = True
+        if self.is_closing:
+            self.state = State.CLOSED
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether this side closes or has closed: what is not yet due is given up."""
+        return self.state >= State.CLOSING
+
+    def _peer_gone(self) -> None:
+        self.is_ending = self.is_unwritable = True
+        if self.is_closing:
+            self.is_finished = True  # nobody is left to wait for
+        else:
+            self.state = State.BROKEN
+
+    def refusal_to_read(self) -> SRTError | None:
+        """Return what a reader gets once everything has been read; None is the end of the stream."""
+        if self.is_closing:
+            return ConnClosedError()
+        if self._broken_because is not None:
+            return ConnectionBrokenError(self._broken_because)
+        return None
+
+    def refusal_to_write(self) -> SRTError:
+        """Return what a writer gets."""
+        if self.is_closing:
+            return ConnClosedError()
+        if self._broken_because is not None:
+            return ConnectionBrokenError(self._broken_because)
+        if self.is_ending:
+            return PeerShutdownError()
+        return PeerError() if self._peer_code is None else PeerError(self._peer_code)

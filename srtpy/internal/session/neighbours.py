@@ -1,0 +1,92 @@
+"""What a session stands between: the core it drives and the socket it shares.
+
+Lives here: the verbs a session uses of either.
+Never here: what the verbs do (core.connection, mux).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from srtpy.internal.buffer.receive import Delivered
+from srtpy.internal.clock.units import Micros, WireTime
+from srtpy.internal.core.events import Event
+from srtpy.internal.mux.address import Address, Path
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.packet.header import Datagram, SocketId
+
+
+class Core(Protocol):
+    """One connection without a socket, a thread or a clock."""
+
+    messages: deque[Delivered]
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is over, for whatever reason."""
+
+    def receive_datagrams(self, batch: Batch, now: Micros) -> None:
+        """Take in what arrived."""
+
+    def write(
+        self,
+        message: bytes,
+        now: Micros,
+        *,
+        stamp: Micros | None = None,
+        ttl: Micros | None = None,
+        in_order: bool = True,
+    ) -> None:
+        """Take one message; there is room, and it is not too long."""
+
+    def write_many(self, messages: Sequence[bytes], now: Micros) -> int:
+        """Take as many messages as there is room for; say how many."""
+
+    def room(self) -> int:
+        """Say how many packets more can be written."""
+
+    def handle_timer(self, now: Micros) -> None:
+        """Do what is due."""
+
+    def next_deadline(self) -> Micros:
+        """Say when `handle_timer` wants to be called."""
+
+    def datagrams_to_send(self, now: Micros) -> list[Datagram]:
+        """Hand over what may leave now."""
+
+    def events(self) -> list[Event]:
+        """Hand over what has happened."""
+
+    def delivery_due(self) -> Micros:
+        """Say when `release` will have something to do."""
+
+    def release(self, now: Micros) -> None:
+        """Move what is due to `messages`, past what will not come in time."""
+
+    def note_read(self, now: Micros) -> None:
+        """Note that the application has taken messages."""
+
+    def close(self, linger: Micros | None, now: Micros) -> None:
+        """Begin to close."""
+
+    def play_time(self, stamp: WireTime, now: Micros) -> Micros:
+        """Say when a packet stamped so is due, on our clock."""
+
+
+class Wire(Protocol):
+    """One UDP socket and its thread, shared."""
+
+    @property
+    def local_address(self) -> Address:
+        """Where the socket is bound."""
+
+    def send(self, datagrams: Sequence[Datagram], path: Path) -> int:
+        """Send without waiting; return how many left, the rest is lost."""
+
+    def unregister(self, socket_id: SocketId) -> None:
+        """Forget where packets for this id go."""
+
+    def release(self) -> None:
+        """Say that one user less needs the socket."""

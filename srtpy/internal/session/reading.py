@@ -1,0 +1,157 @@
+"""Reading: messages out of the core, into the caller's hands.
+
+Lives here: the shortcut without the lock, a reader's wait (it is its own delivery timer:
+it wakes when something is due, not when somebody tells it), what is left of a message
+read in part, the end of the stream.
+Never here: what is due when (core), what an end means (fate.py), the wake-ups (engine.py).
+"""
+
+from __future__ import annotations
+
+from itertools import repeat
+from typing import Final
+
+from srtpy.internal.buffer.receive import Delivered
+from srtpy.internal.clock.monotonic import now as monotonic_now
+from srtpy.internal.clock.units import NEVER, Micros
+from srtpy.internal.session.engine import DELIVERY_GAP, Engine
+from srtpy.internal.session.waiting import FOREVER, Deadline
+
+READ_LIMIT: Final = 64  # ours: messages taken by one `read_many`, unless told otherwise
+REPORT_EVERY: Final = 64  # ours: messages read before the core hears of it, which may have told its peer to wait
+
+
+class Reader:
+    """The reading half of a session.
+
+    `messages` is the core's own queue: the core appends, readers take from the left, both
+    atomic, so a reader needs the lock only when there is nothing to take.
+
+    Attributes:
+        deadline: how long calls may take that are not told otherwise; set through the session, which wakes
+            those who wait.
+    """
+
+    __slots__ = ("_engine", "_messages", "_unreported", "_woke_at", "deadline")
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._messages = engine.core.messages
+        self._unreported = 0
+        self._woke_at: Micros = 0
+        self.deadline = FOREVER
+
+    def read(self, size: int = -1, deadline: Deadline | None = None) -> bytes:
+        """Return the next message, or its next `size` bytes; b"" at the end."""
+        if not size:
+            return b""
+        row = self._next(deadline)
+        if row is None:
+            return b""
+        if 0 < size < len(row[0]):
+            return self._part(row, size)
+        return row[0]
+
+    def read_into(self, buffer: memoryview, deadline: Deadline | None = None) -> int:
+        """Fill `buffer` (bytes) with the next message, or as much of it as fits; 0 at the end."""
+        size = len(buffer)
+        if not size:
+            return 0
+        payload = self.read(size, deadline)
+        buffer[: len(payload)] = payload
+        return len(payload)
+
+    def read_many(self, limit: int = READ_LIMIT, deadline: Deadline | None = None) -> list[bytes]:
+        """Wait for one message, return all that are ready, at most `limit`; [] at the end."""
+        if limit < 1:
+            raise ValueError(f"limit={limit} is out of range: 1 or more messages")
+        taken: list[bytes] = []
+        self._take(taken, limit)
+        if not taken:
+            row = self._wait(deadline)
+            if row is not None:
+                taken.append(row[0])
+                self._take(taken, limit - 1)
+        self._unreported += len(taken)
+        if self._unreported >= REPORT_EVERY:
+            self._report()
+        return taken
+
+    def read_message(self, deadline: Deadline | None = None) -> tuple[Delivered, Micros] | None:
+        """Return the next message with its words from the wire and the instant it was due; None at the end."""
+        row = self._next(deadline)
+        if row is None:
+            return None
+        with self._engine.lock:
+            return row, self._engine.core.play_time(row[3], monotonic_now())
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a read would return at once.  Needs the lock."""
+        if self._messages:
+            return True
+        engine = self._engine
+        due = engine.core.delivery_due()
+        return due <= monotonic_now() or (engine.fate.is_ending and due == NEVER)
+
+    def _take(self, taken: list[bytes], limit: int) -> None:
+        """Move what is ready into `taken`.  One at a time: another reader may be taking too."""
+        popleft, append = self._messages.popleft, taken.append
+        try:
+            for _ in repeat(None, limit):
+                append(popleft()[0])
+        except IndexError:
+            pass
+
+    def _next(self, deadline: Deadline | None) -> Delivered | None:
+        self._unreported += 1
+        if self._unreported >= REPORT_EVERY:
+            self._report()
+        try:
+            return self._messages.popleft()
+        except IndexError:
+            return self._wait(deadline)
+
+    def _report(self) -> None:
+        """Let the core hear that there is room again.  Without the lock the count is a rough one: that will do."""
+        self._unreported = 0
+        engine = self._engine
+        with engine.lock:
+            now = monotonic_now()
+            engine.core.note_read(now)
+            engine.rouse_timer(now)
+
+    def _part(self, row: Delivered, size: int) -> bytes:
+        """Return the first `size` bytes; the rest is what is read next, by whichever call."""
+        payload = row[0]
+        self._messages.appendleft((payload[size:], *row[1:]))
+        return payload[:size]
+
+    def _wait(self, deadline: Deadline | None) -> Delivered | None:
+        """Wait for a message, serving the core meanwhile; None at the end of the stream."""
+        engine, core, fate = self._engine, self._engine.core, self._engine.fate
+        with engine.lock:
+            began = now = monotonic_now()
+            core.note_read(now)
+            while True:
+                engine.turn(now)
+                try:
+                    row = self._messages.popleft()
+                except IndexError:
+                    pass
+                else:
+                    self._woke_at = now
+                    return row
+                due = core.delivery_due()
+                if fate.is_ending and (due == NEVER or fate.is_closing):
+                    refusal = fate.refusal_to_read()
+                    if refusal is None:
+                        return None
+                    raise refusal
+                patience = self.deadline if deadline is None else deadline
+                limit = patience.limit(began)
+                if now >= limit:
+                    raise patience.expired("nothing arrived", began)
+                # woken once for all that is due by then; a lone message is not kept waiting
+                engine.readable.sleep(min(limit, max(due, self._woke_at + DELIVERY_GAP)), now)
+                now = monotonic_now()

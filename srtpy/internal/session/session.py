@@ -1,0 +1,237 @@
+"""A connection at work: three threads around one core.
+
+Lives here: putting core, socket and threads together, starting and closing them.
+Never here: reading and writing (reading.py, writing.py), what the threads run (loops.py),
+the protocol (core).
+
+  thread                 runs             sleeps on
+  srt-mux (shared)       the mux          the UDP socket; never takes our lock
+  srt-recv-<id>          receive_loop     the inbox
+  srt-timer-<id>         timer_loop       sooner; in the end it takes the session down
+  callers                read write close readable, writable, changed
+
+Lock   The engine's lock guards the core, the fate, and the order of datagrams on the wire.
+Order  one session's lock, never two at once; then nothing.  (The inbox and the mux's routes are
+       leaves with no code of ours inside.)  No callback, no join, no wait for others under it.
+
+  who is where when close() comes     what happens                            ends with
+  blocked in read                     what has been delivered comes first     ConnClosedError
+  blocked in write                    woken                                   ConnClosedError
+  receiver thread at the inbox        a sentinel, after the state is set      returns
+  timer thread asleep                 woken                                   takes down, returns
+  mux still has our route             unregistered before the sentinel        later batches counted as unknown
+  a second close, from any thread     waits for the first                     returns once closed
+  close on one of our two threads     begins; waits for nothing               returns at once
+  linger                              the core drains, or its time is up      one SHUTDOWN
+  peer gone already                   nothing to wait for                     closed at once
+  interpreter exits                   no linger                               one SHUTDOWN
+  child of a fork                     not ours                                ConnClosedError, nothing sent
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from srtpy.config import Config
+from srtpy.internal.clock.monotonic import now as monotonic_now
+from srtpy.internal.clock.units import Micros, from_seconds
+from srtpy.internal.handshake.negotiation import Negotiated
+from srtpy.internal.mux.address import Address, Path
+from srtpy.internal.mux.routes import Inbox
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.packet.header import SocketId
+from srtpy.internal.session.engine import Engine
+from srtpy.internal.session.fate import State
+from srtpy.internal.session.loops import receive_loop, take_in, timer_loop
+from srtpy.internal.session.neighbours import Core, Wire
+from srtpy.internal.session.reading import Reader
+from srtpy.internal.session.registry import OPEN
+from srtpy.internal.session.waiting import Deadline
+from srtpy.internal.session.writing import Writer
+from srtpy.log import Log, LogCategory
+
+T = TypeVar("T")
+
+
+class Session:
+    """One connection at work.  Reading is `reader`'s, writing `writer`'s business.
+
+    Attributes:
+        negotiated: what the handshake agreed on.
+        linger: how long `close` may wait; None: until the peer has played everything, at most its latency and a second.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        negotiated: Negotiated,
+        config: Config,
+        wire: Wire,
+        path: Path,
+        inbox: Inbox,
+        on_down: Callable[[], None] | None = None,
+    ) -> None:
+        """Put it together; nothing runs before `start`.
+
+        Args:
+            core: the connection.
+            negotiated: what it was made from.
+            config: the settings it was made with.
+            wire: the socket, acquired for this session and released by it.
+            path: the way to the peer.
+            inbox: where the socket puts what is for this session's id, registered already.
+            on_down: called, without the lock, when threads and socket have been given back.
+        """
+        self.negotiated = negotiated
+        self.linger: Micros | None = None if config.linger is None else from_seconds(config.linger)
+        self.engine = Engine(core, partial(wire.send, path=path))
+        self.reader = Reader(self.engine)
+        self.writer = Writer(self.engine, negotiated.payload_size)
+        self._core = core
+        self._wire = wire
+        self._path = path
+        self._inbox = inbox
+        self._on_down = on_down
+        self._log = Log(config.logger, negotiated.socket_id)
+        name = negotiated.socket_id
+        self._receiver = threading.Thread(target=self._run_receiver, name=f"srt-recv-{name}", daemon=True)
+        self._timer = threading.Thread(target=self._run_timer, name=f"srt-timer-{name}", daemon=True)
+
+    def start(self, early: Sequence[Batch] = ()) -> None:
+        """Start the threads; `early` is what arrived before there was a session.
+
+        Raises:
+            RuntimeError: the system has no thread left; everything is given back.
+        """
+        OPEN.add(self)
+        with self.engine.lock:
+            take_in(self.engine, list(early))
+        try:
+            self._receiver.start()
+            self._timer.start()
+        except RuntimeError:
+            self._begin_closing(0)
+            self._take_down()
+            raise
+
+    # ---- asking
+
+    def ask(self, question: Callable[[Micros], T]) -> T:
+        """Run something short that touches the core, under the lock; then see to what came of it."""
+        with self.engine.lock:
+            now = monotonic_now()
+            answer = question(now)
+            self.engine.turn(now)
+        return answer
+
+    @property
+    def state(self) -> State:
+        """Where the connection stands."""
+        return self.engine.fate.state
+
+    @property
+    def socket_id(self) -> SocketId:
+        """Our id."""
+        return self.negotiated.socket_id
+
+    @property
+    def local_address(self) -> Address:
+        """Our address, as the peer sees it where the socket is bound to all of them."""
+        bound = self._wire.local_address
+        return (self._path.local_host, bound[1]) if self._path.local_host else bound
+
+    @property
+    def remote_address(self) -> Address:
+        """The peer's address."""
+        return self._path.remote
+
+    def set_read_deadline(self, deadline: Deadline) -> None:
+        """Set how long reads may take; one that waits now is told."""
+        with self.engine.lock:
+            self.reader.deadline = deadline
+            self.engine.readable.wake_all()
+
+    def set_write_deadline(self, deadline: Deadline) -> None:
+        """Set how long writes may take; one that waits now is told."""
+        with self.engine.lock:
+            self.writer.deadline = deadline
+            self.engine.writable.wake_all()
+
+    # ---- closing
+
+    def close(self) -> None:
+        """Close and wait until it is done: linger, threads, socket.  Any thread may, and as often as it likes."""
+        self._begin_closing(self.linger)
+        if threading.current_thread() in (self._receiver, self._timer):
+            return
+        if self._timer.ident is None:
+            if not self.engine.fate.is_down:
+                self._take_down()  # nothing ever ran
+            return
+        with self.engine.lock:
+            while not self.engine.fate.is_down:
+                self.engine.changed.wait()
+        self._timer.join()
+
+    def shut_down(self) -> None:
+        """Close without linger and do not wait: SHUTDOWN has left when this returns."""
+        self._begin_closing(0)
+
+    def abandon(self) -> None:
+        """Be closed, in a child process: the threads and the connection are the parent's."""
+        self.engine.abandon()
+
+    def _begin_closing(self, linger: Micros | None) -> None:
+        engine, fate = self.engine, self.engine.fate
+        with engine.lock:
+            if fate.is_finished:
+                fate.closing()
+                return
+            now = monotonic_now()
+            is_peer_gone = fate.is_ending and not fate.is_closing
+            fate.closing()
+            self._core.close(0 if is_peer_gone else linger, now)
+            engine.turn(now)
+            if is_peer_gone or self._core.is_closed:
+                fate.finished()
+            engine.wake_everyone()
+
+    # ---- the threads
+
+    def _run_receiver(self) -> None:
+        try:
+            receive_loop(self.engine, self._inbox)
+        except Exception as error:  # noqa: BLE001 logged, and told to whoever waits
+            self._give_up(error)
+
+    def _run_timer(self) -> None:
+        try:
+            timer_loop(self.engine)
+        except Exception as error:  # noqa: BLE001 logged, and told to whoever waits
+            self._give_up(error)
+        self._take_down()
+
+    def _give_up(self, error: Exception) -> None:
+        """Break the connection: a thread of ours cannot go on, and nobody must wait for it."""
+        self._log.error(LogCategory.CONN, f"internal error, the connection is broken: {error!r}")
+        with self.engine.lock:
+            self.engine.fate.broke(f"internal error: {error!r}")
+            self.engine.fate.finished()
+            self.engine.wake_everyone()
+
+    def _take_down(self) -> None:
+        """Give back the socket and the receiver; in this order nothing can arrive at what is gone."""
+        self._wire.unregister(self.negotiated.socket_id)
+        self._inbox.put(None)
+        if self._receiver.ident is not None:
+            self._receiver.join()
+        self._wire.release()
+        if self._on_down is not None:
+            self._on_down()
+        OPEN.discard(self)
+        with self.engine.lock:
+            self.engine.fate.down()
+            self.engine.wake_everyone()

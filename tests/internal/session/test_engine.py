@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from srtpy.internal.clock.monotonic import now as monotonic_now
+from srtpy.internal.clock.units import NEVER, SECOND
+from srtpy.internal.core.events import Broken, Event, Finished, PeerClosed, PeerFailed
+from srtpy.internal.packet.header import Datagram
+from srtpy.internal.session.engine import DELIVERY_GAP, LAZY_DELIVERY, WORTHWHILE_ROOM, Engine
+from srtpy.internal.session.fate import State
+from srtpy.internal.session.waiting import Sleepers
+from tests.internal.session.fakes import FakeCore, Running, in_thread, row, until
+
+
+class Bench:
+    """An engine, what it sent, and sleepers on its conditions."""
+
+    def __init__(self, room: int = 1000) -> None:
+        self.core = FakeCore(room)
+        self.sent: list[Datagram] = []
+        self.engine = Engine(self.core, self.send)
+
+    def send(self, datagrams: Sequence[Datagram]) -> None:
+        self.sent.extend(datagrams)
+
+    def sleeper(self, sleepers: Sleepers, until_when: int = NEVER) -> Running:
+        def sleep() -> None:
+            with self.engine.lock:
+                sleepers.sleep(until_when, monotonic_now())
+
+        before = sleepers.count
+        running = in_thread(sleep)
+        until(lambda: sleepers.count > before)
+        return running
+
+    def flush(self) -> int:
+        with self.engine.lock:
+            now = monotonic_now()
+            self.engine.flush(now)
+        return now
+
+    def end(self) -> None:
+        with self.engine.lock:
+            self.engine.wake_everyone()
+
+
+def test_a_turn_serves_what_is_due_and_sends_what_comes_of_it() -> None:
+    bench = Bench()
+    bench.core.deadline = 1_000
+    bench.core.arrive(b"due", 900)
+    bench.core.on_timer = lambda now: bench.core.outgoing.append((b"ack", b""))
+    with bench.engine.lock:
+        bench.engine.turn(999)
+        assert (bench.core.timer_calls, len(bench.core.messages)) == ([], 1)
+        bench.engine.turn(1_000)
+    assert bench.core.timer_calls == [1_000]
+    assert bench.sent == [(b"ack", b"")]
+
+
+def test_nothing_turns_once_all_is_over() -> None:
+    bench = Bench()
+    bench.core.deadline = 0
+    bench.engine.fate.finished()
+    with bench.engine.lock:
+        bench.engine.turn(1_000)
+    assert bench.core.timer_calls == []
+
+
+def test_flushing_needs_the_lock() -> None:
+    with pytest.raises(AssertionError):
+        Bench().engine.flush(0)
+
+
+def test_a_reader_wakes_when_a_message_is_there() -> None:
+    bench = Bench()
+    reader = bench.sleeper(bench.engine.readable)
+    bench.flush()
+    assert not reader.is_done
+    bench.core.messages.append(row(b"x"))
+    bench.flush()
+    reader.result()
+
+
+def test_a_reader_that_wakes_soon_is_left_alone() -> None:
+    bench = Bench()
+    readable = bench.engine.readable
+    with bench.engine.lock:
+        readable.count, readable.wakes_at = 1, monotonic_now() + DELIVERY_GAP // 2
+        bench.core.messages.append(row(b"x"))
+        before = readable.wakes_at
+        bench.engine.flush(monotonic_now())
+        assert readable.wakes_at == before
+
+
+def test_a_reader_learns_of_a_message_that_is_due_before_it_would_wake() -> None:
+    bench = Bench()
+    reader = bench.sleeper(bench.engine.readable, monotonic_now() + 10 * SECOND)
+    bench.core.arrive(b"x", monotonic_now() + SECOND)
+    bench.flush()
+    reader.result()
+
+
+def test_a_writer_is_woken_for_room_worth_waking_for() -> None:
+    bench = Bench()
+    bench.core.space = 0
+    writer = bench.sleeper(bench.engine.writable)
+    bench.core.space = WORTHWHILE_ROOM - 1
+    bench.flush()
+    assert bench.engine.writable.count == 1
+    bench.core.space = WORTHWHILE_ROOM
+    bench.flush()
+    writer.result()
+
+
+def test_in_a_small_buffer_little_room_is_worth_waking_for() -> None:
+    bench = Bench(room=32)
+    bench.core.space = 0
+    writer = bench.sleeper(bench.engine.writable)
+    bench.core.space = 8
+    bench.flush()
+    writer.result()
+
+
+def test_the_timer_thread_is_woken_only_for_an_earlier_duty() -> None:
+    bench = Bench()
+    sooner = bench.engine.sooner
+    at = monotonic_now() + 10 * SECOND
+    timer = bench.sleeper(sooner, at)
+    bench.core.deadline = at
+    bench.flush()
+    bench.core.deadline = at + SECOND
+    bench.flush()
+    assert (sooner.count, sooner.wakes_at) == (1, at)
+    bench.core.deadline = at - SECOND
+    bench.flush()
+    timer.result()
+
+
+@pytest.mark.parametrize(
+    ("deadline", "due", "gathered", "readers", "writer", "duty"),
+    [
+        (500, NEVER, NEVER, 0, 0, 500),
+        (NEVER, NEVER, 400, 0, 0, 400),
+        (NEVER, 300, NEVER, 0, 0, 300 + LAZY_DELIVERY),
+        (NEVER, 300, NEVER, 1, 0, NEVER),
+        (500, 300, 400, 1, 0, 400),
+        (500, 300, 400, 1, 2_000, 2_000),
+        (NEVER, NEVER, NEVER, 0, 0, NEVER),
+    ],
+)
+def test_when_the_timer_thread_has_to_be_awake(
+    deadline: int, due: int, gathered: int, readers: int, writer: int, duty: int
+) -> None:
+    bench = Bench()
+    bench.core.deadline = deadline
+    if due < NEVER:
+        bench.core.arrive(b"x", due)
+    bench.engine.gathered_until = gathered
+    bench.engine.writer_back_at = writer
+    bench.engine.readable.count = readers
+    assert bench.engine.next_duty(100) == duty
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "is_finished"),
+    [
+        (PeerClosed(), State.BROKEN, False),
+        (Broken("silence"), State.BROKEN, False),
+        (PeerFailed(4000), State.CONNECTED, False),
+        (Finished(), State.CONNECTED, True),
+    ],
+)
+def test_news_wakes_everyone(event: Event, state: State, is_finished: bool) -> None:
+    bench = Bench()
+    engine = bench.engine
+    sleepers = [bench.sleeper(one) for one in (engine.readable, engine.writable, engine.sooner)]
+    bench.core.news.append(event)
+    bench.core.space = 0
+    bench.flush()
+    for sleeper in sleepers:
+        sleeper.result()
+    assert (engine.fate.state, engine.fate.is_finished) == (state, is_finished)
+
+
+def test_gathered_messages_leave_with_any_flush() -> None:
+    bench = Bench()
+    bench.engine.gathered_until = 5
+    bench.core.outgoing.append((b"h", b"payload"))
+    bench.flush()
+    assert bench.engine.gathered_until == NEVER
+    assert bench.sent == [(b"h", b"payload")]
+
+
+def test_a_forks_child_starts_with_a_lock_nobody_holds() -> None:
+    bench = Bench()
+    bench.engine.lock.acquire()
+    bench.engine.abandon()
+    with bench.engine.lock:
+        assert bench.engine.fate.state is State.CLOSED
+        assert bench.engine.fate.is_down

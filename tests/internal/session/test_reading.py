@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from srtpy.errors import ConnClosedError, ConnectionBrokenError, DeadlineError, WouldBlockError
+from srtpy.internal.clock.monotonic import now as monotonic_now
+from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros
+from srtpy.internal.core.events import Broken, Event, PeerClosed
+from srtpy.internal.session.engine import DELIVERY_GAP, Engine
+from srtpy.internal.session.reading import REPORT_EVERY, Reader
+from srtpy.internal.session.waiting import AT_ONCE, Deadline
+from tests.internal.session.fakes import LATENCY, FakeCore, in_thread, row, until
+
+
+class Desk:
+    """A reader, and the core it reads from."""
+
+    def __init__(self) -> None:
+        self.core = FakeCore()
+        self.engine = Engine(self.core, lambda datagrams: None)
+        self.reader = Reader(self.engine)
+
+    def has(self, *payloads: bytes) -> Desk:
+        self.core.messages.extend(row(payload) for payload in payloads)
+        return self
+
+    def change(self, work: Callable[[Micros], object]) -> None:
+        with self.engine.lock:
+            now = monotonic_now()
+            work(now)
+            self.engine.turn(now)
+
+    def tell(self, event: Event) -> None:
+        self.change(lambda now: self.core.news.append(event))
+
+    def is_waiting(self) -> bool:
+        return self.engine.readable.count > 0
+
+
+def test_messages_come_whole_and_in_order() -> None:
+    desk = Desk().has(b"one", b"two")
+    assert [desk.reader.read(), desk.reader.read(-1)] == [b"one", b"two"]
+
+
+def test_what_is_there_is_read_without_the_lock() -> None:
+    desk = Desk().has(b"one", b"two", b"three")
+    with desk.engine.lock:
+        assert desk.reader.read() == b"one"
+        assert desk.reader.read_many() == [b"two", b"three"]
+
+
+def test_the_rest_of_a_message_is_what_comes_next_by_whichever_call() -> None:
+    desk = Desk().has(b"0123456789", b"next")
+    reader = desk.reader
+    assert reader.read(3) == b"012"
+    assert reader.read(10) == b"3456789"
+    desk.has(b"0123456789")
+    assert reader.read(4) == b"next"
+    assert reader.read(1) == b"0"
+    buffer = bytearray(4)
+    assert reader.read_into(memoryview(buffer)) == 4
+    assert buffer == b"1234"
+    assert reader.read(1) == b"5"
+    assert reader.read_many() == [b"6789"]
+
+
+def test_the_rest_keeps_its_words_from_the_wire() -> None:
+    desk = Desk()
+    desk.core.messages.append(row(b"0123456789", seq=5, stamp=1_000))
+    assert desk.reader.read(3) == b"012"
+    found = desk.reader.read_message()
+    assert found == ((b"3456789", 5, 0xE000_0001, 1_000), 1_000 + LATENCY)
+
+
+def test_reading_nothing_consumes_nothing() -> None:
+    desk = Desk()
+    assert desk.reader.read(0) == b""
+    assert desk.reader.read_into(memoryview(bytearray())) == 0
+    desk.has(b"x")
+    assert desk.reader.read(0) == b""
+    assert desk.reader.read() == b"x"
+
+
+def test_read_into_a_larger_buffer() -> None:
+    buffer = bytearray(b"........")
+    assert Desk().has(b"abc").reader.read_into(memoryview(buffer)) == 3
+    assert buffer == b"abc....."
+
+
+def test_read_many_takes_what_is_ready() -> None:
+    desk = Desk().has(*[bytes([number]) for number in range(1, 101)])
+    assert [len(desk.reader.read_many()), len(desk.reader.read_many(5)), len(desk.reader.read_many())] == [64, 5, 31]
+    with pytest.raises(ValueError, match="limit=0"):
+        desk.reader.read_many(0)
+
+
+def test_read_many_waits_for_the_first_and_takes_the_rest() -> None:
+    desk = Desk()
+    reading = in_thread(desk.reader.read_many)
+    until(desk.is_waiting)
+    desk.change(lambda now: desk.has(b"a", b"b", b"c"))
+    assert reading.result() == [b"a", b"b", b"c"]
+
+
+def test_a_waiting_reader_is_its_own_delivery_timer() -> None:
+    desk = Desk()
+    begun = monotonic_now()
+    due = begun + 20 * MILLISECOND
+    desk.core.arrive(b"x", due)
+    assert desk.reader.read() == b"x"
+    assert due <= monotonic_now() < due + SECOND
+
+
+def test_it_serves_the_core_when_it_wakes() -> None:
+    desk = Desk()
+    now = monotonic_now()
+    desk.core.arrive(b"x", now + 5 * MILLISECOND)
+    desk.core.deadline = now + 4 * MILLISECOND
+    assert desk.reader.read() == b"x"
+    assert len(desk.core.timer_calls) == 1
+
+
+def test_a_lone_message_is_not_kept_but_of_many_it_wakes_for_several() -> None:
+    desk = Desk()
+    base = monotonic_now()
+    for number in range(10):
+        desk.core.arrive(bytes([number + 1]), base + number * MILLISECOND)
+    taken, wakes = 0, 0
+    while taken < 10:
+        taken += len(desk.reader.read_many())
+        wakes += 1
+    assert wakes <= 1 + 10 * MILLISECOND // DELIVERY_GAP + 1
+
+
+@pytest.mark.parametrize("call", ["read", "read_many", "read_message"])
+def test_no_longer_than_the_deadline(call: str) -> None:
+    read = getattr(Desk().reader, call)
+    with pytest.raises(DeadlineError):
+        read(deadline=Deadline.after(0.01))
+    with pytest.raises(WouldBlockError):
+        read(deadline=AT_ONCE)
+
+
+def test_a_reader_that_must_not_wait_takes_what_is_due() -> None:
+    desk = Desk()
+    desk.core.arrive(b"due", monotonic_now())
+    assert desk.reader.read(deadline=AT_ONCE) == b"due"
+
+
+def test_its_own_deadline_holds_unless_told_otherwise() -> None:
+    desk = Desk()
+    desk.reader.deadline = Deadline.after(0.01)
+    with pytest.raises(DeadlineError):
+        desk.reader.read()
+
+
+def test_a_new_deadline_reaches_who_already_waits() -> None:
+    desk = Desk()
+    reading = in_thread(desk.reader.read)
+    until(desk.is_waiting)
+    with desk.engine.lock:
+        desk.reader.deadline = Deadline(at=monotonic_now())
+        desk.engine.readable.wake_all()
+    with pytest.raises(DeadlineError):
+        reading.result()
+
+
+def test_after_the_peers_close_everything_comes_in_its_time_and_then_the_end() -> None:
+    desk = Desk().has(b"ready")
+    desk.core.arrive(b"later", monotonic_now() + 30 * MILLISECOND)
+    desk.tell(PeerClosed())
+    assert [desk.reader.read() for _ in range(4)] == [b"ready", b"later", b"", b""]
+    assert desk.reader.read_many() == []
+    assert desk.reader.read_message() is None
+    assert desk.reader.read_into(memoryview(bytearray(4))) == 0
+
+
+def test_a_waiting_reader_meets_the_end() -> None:
+    desk = Desk()
+    reading = in_thread(desk.reader.read)
+    until(desk.is_waiting)
+    desk.tell(PeerClosed())
+    assert reading.result() == b""
+
+
+def test_after_a_break_what_arrived_comes_first() -> None:
+    desk = Desk()
+    desk.core.arrive(b"later", monotonic_now() + 10 * MILLISECOND)
+    desk.tell(Broken("the peer has been silent for 5.0 s"))
+    assert desk.reader.read() == b"later"
+    with pytest.raises(ConnectionBrokenError, match="silent"):
+        desk.reader.read()
+
+
+def test_after_our_own_close_what_was_delivered_comes_first() -> None:
+    desk = Desk().has(b"delivered")
+    desk.core.arrive(b"not yet due", monotonic_now() + 3600 * SECOND)
+    desk.engine.fate.closing()
+    assert desk.reader.read() == b"delivered"
+    with pytest.raises(ConnClosedError):
+        desk.reader.read()
+
+
+def test_a_core_that_met_a_full_buffer_hears_of_reading() -> None:
+    desk = Desk().has(*[b"x"] * (3 * REPORT_EVERY))
+    for _ in range(REPORT_EVERY):
+        desk.reader.read()
+    assert desk.core.reads_noted == 1
+    desk.reader.read_many(REPORT_EVERY)
+    assert desk.core.reads_noted == 2
+
+
+def test_readiness() -> None:
+    desk = Desk()
+    ready = [desk.reader.is_ready]
+    desk.core.arrive(b"x", monotonic_now() + SECOND)
+    ready.append(desk.reader.is_ready)
+    desk.core.waiting.clear()
+    desk.core.arrive(b"x", monotonic_now())
+    ready.append(desk.reader.is_ready)
+    desk.reader.read()
+    ready.append(desk.reader.is_ready)
+    desk.tell(PeerClosed())
+    ready.append(desk.reader.is_ready)
+    assert ready == [False, False, True, False, True]
+    assert Desk().has(b"x").reader.is_ready
+
+
+def test_several_readers_share_without_loss() -> None:
+    desk = Desk()
+    taken: list[bytes] = []
+    done = threading.Barrier(5)
+
+    def drain() -> None:
+        while True:
+            batch = desk.reader.read_many(7)
+            if not batch:
+                done.wait(10)
+                return
+            taken.extend(batch)
+
+    readers = [in_thread(drain) for _ in range(4)]
+    sent = [number.to_bytes(2, "big") for number in range(2_000)]
+    for start in range(0, len(sent), 50):
+        desk.change(lambda now, start=start: desk.has(*sent[start : start + 50]))  # type: ignore[misc]
+    desk.tell(PeerClosed())
+    done.wait(10)
+    for reader in readers:
+        reader.result()
+    assert sorted(taken) == sent

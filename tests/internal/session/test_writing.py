@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from srtpy.errors import (
+    ConnClosedError,
+    ConnectionBrokenError,
+    DeadlineError,
+    MessageTooLargeError,
+    PeerError,
+    PeerShutdownError,
+    WouldBlockError,
+)
+from srtpy.internal.clock.monotonic import now as monotonic_now
+from srtpy.internal.clock.units import MILLISECOND, NEVER
+from srtpy.internal.core.events import Broken, Event, PeerClosed, PeerFailed
+from srtpy.internal.packet.header import Datagram
+from srtpy.internal.session import writing
+from srtpy.internal.session.engine import Engine
+from srtpy.internal.session.waiting import AT_ONCE, Deadline
+from srtpy.internal.session.writing import APART, CHUNK, GATHERED, TAIL, WINDOW, Writer
+from tests.internal.session.fakes import FakeCore, Running, in_thread, until
+
+
+class Clock:
+    """The time as the test says; an hour after the beginning."""
+
+    def __init__(self) -> None:
+        self.now = 3_600_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class Desk:
+    """A writer, the core it fills, and what left by which call."""
+
+    def __init__(self, room: int = 1000) -> None:
+        self.core = FakeCore(room)
+        self.bursts: list[int] = []
+        self.engine = Engine(self.core, self.send)
+        self.writer = Writer(self.engine, payload_size=1456)
+
+    def send(self, datagrams: Sequence[Datagram]) -> None:
+        self.bursts.append(len(datagrams))
+
+    def blocked(self, call: str, *arguments: object, **more: object) -> Running:
+        running = in_thread(lambda: getattr(self.writer, call)(*arguments, **more))
+        until(lambda: self.engine.writable.count > 0)
+        return running
+
+    def acknowledge(self, packets: int) -> None:
+        with self.engine.lock:
+            self.core.space += packets
+            self.engine.turn(monotonic_now())
+
+    def tell(self, event: Event) -> None:
+        with self.engine.lock:
+            self.core.news.append(event)
+            self.engine.turn(monotonic_now())
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(writing, "monotonic_now", clock)
+    return clock
+
+
+def test_a_write_by_itself_leaves_at_once(clock: Clock) -> None:
+    desk = Desk()
+    for _ in range(3):
+        assert desk.writer.write(b"x" * 1316) == 1316
+        clock.now += APART
+    assert desk.bursts == [1, 1, 1]
+    assert desk.engine.gathered_until == NEVER
+
+
+def test_writes_close_together_leave_together(clock: Clock) -> None:
+    desk = Desk()
+    for _ in range(1 + 2 * GATHERED):
+        desk.writer.write(b"x")
+        clock.now += 1
+    assert desk.bursts == [1, GATHERED, GATHERED]
+
+
+def test_what_has_gathered_leaves_with_the_next_write_after_the_window(clock: Clock) -> None:
+    desk = Desk()
+    for step in (0, 10, 10, WINDOW):
+        clock.now += step
+        desk.writer.write(b"x")
+    assert desk.bursts == [1, 3]
+
+
+def test_the_timer_thread_sends_what_is_left(clock: Clock) -> None:
+    desk = Desk()
+    desk.writer.write(b"x")
+    clock.now += 10
+    desk.writer.write(b"y")
+    assert desk.engine.gathered_until == clock.now + WINDOW
+    assert desk.engine.next_duty(clock.now) == clock.now + WINDOW
+    with desk.engine.lock:
+        desk.engine.turn(clock.now + WINDOW)
+    assert desk.bursts == [1, 1]
+    clock.now += WINDOW + 1
+    desk.writer.write(b"z")
+    assert desk.bursts == [1, 1, 1]
+
+
+def test_while_bursts_fill_by_themselves_the_timer_thread_sleeps_longer(clock: Clock) -> None:
+    desk = Desk()
+    for _ in range(GATHERED + 2):
+        clock.now += 1
+        desk.writer.write(b"x")
+    assert desk.engine.gathered_until == clock.now + WINDOW
+    assert desk.engine.next_duty(clock.now) == clock.now - 1 + TAIL
+
+
+def test_what_others_have_sent_counts_for_no_burst(clock: Clock) -> None:
+    desk = Desk()
+    for _ in range(GATHERED // 2):
+        clock.now += 1
+        desk.writer.write(b"x")
+    with desk.engine.lock:
+        desk.engine.turn(clock.now)
+    for _ in range(GATHERED):
+        clock.now += 1
+        desk.writer.write(b"x")
+    assert desk.bursts == [1, GATHERED // 2 - 1, GATHERED]
+
+
+def test_many_at_once_leave_in_chunks() -> None:
+    desk = Desk()
+    assert desk.writer.write_many([b"x"] * (2 * CHUNK + 5)) == 2 * CHUNK + 5
+    assert desk.bursts == [CHUNK, CHUNK, 5]
+
+
+def test_empty_messages_are_taken_and_not_sent() -> None:
+    desk = Desk()
+    assert desk.writer.write(b"") == 0
+    assert desk.writer.write_control(b"") == 0
+    assert desk.writer.write_many([]) == 0
+    assert desk.writer.write_many([b"", b"a", b"", b"b", b""]) == 5
+    assert desk.core.written == [b"a", b"b"]
+
+
+def test_with_metadata() -> None:
+    desk = Desk()
+    assert desk.writer.write_control(b"abc", stamp=5, ttl=6, in_order=False) == 3
+    assert desk.core.controls == [(5, 6, False)]
+    assert desk.bursts == [1]
+
+
+def test_too_large_says_how_large_it_may_be() -> None:
+    desk = Desk()
+    for call, argument in (("write", bytes(1457)), ("write_control", bytes(1457)), ("write_many", [b"x", bytes(1457)])):
+        with pytest.raises(MessageTooLargeError, match=r"1457 bytes.*at most 1456"):
+            getattr(desk.writer, call)(argument)
+    assert desk.core.written == []
+    assert desk.writer.write(bytes(1456)) == 1456
+
+
+@pytest.mark.parametrize("call", ["write", "write_control"])
+def test_a_write_waits_for_room(call: str) -> None:
+    desk = Desk(room=0)
+    writing = desk.blocked(call, b"x")
+    desk.acknowledge(1)
+    assert writing.result() == 1
+    assert desk.core.written == [b"x"]
+
+
+def test_many_wait_for_room_until_all_are_taken() -> None:
+    desk = Desk(room=3)
+    writing = desk.blocked("write_many", [b"1", b"2", b"3", b"4", b"5"])
+    assert desk.core.written == [b"1", b"2", b"3"]
+    desk.acknowledge(2)
+    assert writing.result() == 5
+    assert desk.core.written == [b"1", b"2", b"3", b"4", b"5"]
+
+
+@pytest.mark.parametrize(("deadline", "error"), [(Deadline.after(0.01), DeadlineError), (AT_ONCE, WouldBlockError)])
+def test_no_longer_than_the_deadline(deadline: Deadline, error: type[Exception]) -> None:
+    desk = Desk(room=0)
+    with pytest.raises(error, match="full"):
+        desk.writer.write(b"x", deadline)
+    with pytest.raises(error):
+        desk.writer.write_control(b"x", deadline=deadline)
+    with pytest.raises(error):
+        desk.writer.write_many([b"x"], deadline)
+    desk.writer.deadline = deadline
+    with pytest.raises(error):
+        desk.writer.write(b"x")
+
+
+def test_many_that_run_out_of_time_say_how_many_were_taken() -> None:
+    desk = Desk(room=2)
+    assert desk.writer.write_many([b"", b"1", b"", b"2", b"", b"3"], AT_ONCE) == 5
+    assert desk.core.written == [b"1", b"2"]
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        (PeerClosed(), PeerShutdownError),
+        (Broken("silence"), ConnectionBrokenError),
+        (PeerFailed(4000), PeerError),
+    ],
+)
+def test_a_peer_that_is_gone_ends_writing(event: Event, error: type[Exception]) -> None:
+    desk = Desk(room=0)
+    writing = desk.blocked("write", b"x")
+    desk.tell(event)
+    with pytest.raises(error):
+        writing.result()
+    for call, argument in (("write", b""), ("write_control", b"x"), ("write_many", [b"x"]), ("write", bytes(9999))):
+        with pytest.raises(error):
+            getattr(desk.writer, call)(argument)
+
+
+def test_closing_wakes_who_waits_for_room() -> None:
+    desk = Desk(room=0)
+    writers = [desk.blocked("write", b"x")]
+    with desk.engine.lock:
+        desk.engine.fate.closing()
+        desk.engine.wake_everyone()
+    for writer in writers:
+        with pytest.raises(ConnClosedError):
+            writer.result()
+
+
+def test_a_blocked_writer_paces_the_core_and_the_timer_thread_does_not() -> None:
+    desk = Desk(room=0)
+    with desk.engine.lock:
+        soon = desk.core.deadline = monotonic_now() + 20 * MILLISECOND
+        desk.core.on_timer = lambda now: setattr(desk.core, "space", 1)
+    assert desk.writer.write(b"x") == 1
+    assert len(desk.core.timer_calls) == 1
+    assert desk.core.timer_calls[0] >= soon
+    assert desk.engine.writer_back_at >= soon + MILLISECOND
+
+
+def test_several_blocked_writers_all_get_their_turn() -> None:
+    desk = Desk(room=0)
+    writers = [in_thread(lambda: desk.writer.write(b"x")) for _ in range(5)]
+    until(lambda: desk.engine.writable.count == 5)
+    desk.acknowledge(1000)
+    assert [writer.result() for writer in writers] == [1] * 5
+
+
+def test_readiness() -> None:
+    desk = Desk(room=0)
+    ready = [desk.writer.is_ready]
+    desk.core.space = 1
+    ready.append(desk.writer.is_ready)
+    desk.core.space = 0
+    desk.engine.fate.peer_closed()
+    ready.append(desk.writer.is_ready)
+    assert ready == [False, True, True]
