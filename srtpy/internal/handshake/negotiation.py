@@ -260,8 +260,7 @@ def negotiate_request(
         socket_id=socket_id,
         latencies=(own_ms * MILLISECOND, peer_ms * MILLISECOND),
         stream_id=offer.stream_id or "",
-        start=now,
-        peer_start=peer_start,
+        clocks=(now, peer_start),
         initiator=False,
     )
 
@@ -294,8 +293,7 @@ def negotiate_response(
         socket_id=socket_id,
         latencies=(own_ms * MILLISECOND, peer_ms * MILLISECOND),
         stream_id=config.stream_id,
-        start=start,
-        peer_start=peer_start,
+        clocks=(start, peer_start),
         initiator=True,
     )
 
@@ -308,8 +306,7 @@ def _agreed(
     socket_id: SocketId,
     latencies: tuple[Micros, Micros],
     stream_id: str,
-    start: Micros,
-    peer_start: Micros,
+    clocks: tuple[Micros, Micros],
     initiator: bool,
 ) -> Negotiated:
     """Put together what both roles decide alike."""
@@ -336,8 +333,8 @@ def _agreed(
         message_api=True,
         congestion=LIVE,
         stream_id=stream_id,
-        start=start,
-        peer_start=peer_start,
+        start=clocks[0],
+        peer_start=clocks[1],
         initiator=initiator,
         reply=b"",
     )
