@@ -1,0 +1,85 @@
+"""Keeping a pace in bursts: how many packets may leave by now.
+
+Lives here: the credit that grows with time and is spent in bursts, the largest burst,
+how far bursts must lie apart.
+Never here: what the pace is (controllers), which packets leave (core).
+Draft: 5.1.2 "Pacing"; the draft and libsrt space single packets, which costs a wake-up each.
+
+Two clocks bound what leaves:
+
+- the pace: `due` is when the next packet should leave.  It advances by one period a packet, so
+  being woken late is made good and the average holds; of a longer stall `LATENESS` is made good
+  and the rest is forgone.  While nothing waits no credit gathers beyond one ordinary burst.
+- the receiver: a libsrt receiver with the default kernel buffer holds 92 datagrams of 1,316
+  bytes and takes about 10 microseconds for each.  `clear` is when it will have taken all that we sent.
+  What we make good never puts more than `DEPTH` in front of it.
+
+Waiting until an ordinary burst (`BURST_TIME` of the pace) is due lets one wake-up and one system
+call serve many packets; less is waited for when less is queued.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Final
+
+from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
+
+BURST: Final = 44  # ours: packets of 1,316 bytes one GSO call carries; under half of a default receive buffer
+BURST_TIME: Final[Micros] = 2 * MILLISECOND  # ours: the wait that a burst may cost its first packet
+LATENESS: Final[Micros] = 10 * MILLISECOND  # ours: twice CPython's switch interval, the usual delay of a wake-up
+DEPTH: Final = 64  # ours: of a receiver's 92 datagrams; the rest is for 280 microseconds in which it is not scheduled
+TAKING: Final = 10.0  # ours: microseconds a libsrt receiver takes for a packet, measured
+
+
+class Pacing:
+    """Credit of one sending side."""
+
+    __slots__ = ("_clear", "_due", "_is_resting")
+
+    def __init__(self, now: Micros) -> None:
+        self._due = float(now)
+        self._clear = float(now)
+        self._is_resting = True
+
+    def allowance(self, wanted: int, period: float, now: Micros) -> int:
+        """Return how many of `wanted` packets may leave; 0: not before `deadline`."""
+        burst = _ordinary_burst(period)
+        earliest = now - (burst - 1) * period if self._is_resting else now - LATENESS
+        self._is_resting = False
+        if self._due < earliest:
+            self._due = earliest
+        elif self._due > now + 2 * period:  # a debt honestly made is less: the period has become shorter since
+            self._due = now + 2 * period
+        granted = wanted if wanted < burst else burst
+        if now < self._ready(granted, period):
+            return 0
+        if granted == wanted:
+            return wanted
+        credit = int((now - self._due) / period) + 1
+        room = int(DEPTH - (self._clear - now) / min(period, TAKING))
+        return max(min(wanted, credit, room, BURST), granted)
+
+    def spend(self, count: int, period: float, now: Micros) -> None:
+        """Note that `count` packets have left."""
+        self._due += count * period
+        taking = period if period < TAKING else TAKING
+        self._clear = (self._clear if self._clear > now else now) + count * taking
+
+    def rest(self) -> None:
+        """Note that nothing waits for credit any more."""
+        self._is_resting = True
+
+    def deadline(self, wanted: int, period: float) -> Micros:
+        """Return when `wanted` packets, or an ordinary burst of them, may leave."""
+        return ceil(self._ready(min(wanted, _ordinary_burst(period)), period)) if wanted else NEVER
+
+    def _ready(self, burst: int, period: float) -> float:
+        by_pace = self._due + (burst - 1) * period
+        by_receiver = self._clear - (DEPTH - burst) * (period if period < TAKING else TAKING)
+        return by_pace if by_pace > by_receiver else by_receiver
+
+
+def _ordinary_burst(period: float) -> int:
+    burst = int(BURST_TIME / period)
+    return BURST if burst > BURST else burst or 1

@@ -1,0 +1,113 @@
+"""Which packets leave next: lost ones, new ones, and in which order.
+
+Lives here: the order of lost and new packets, probe pairs, what is counted as sent.
+Never here: how many may leave (congestion, sender.py), headers (packing.py), rows (buffer).
+Draft: 4.8.2 "Packet Retransmission", 5.1.2 "Pacing", 4.11 "Bandwidth Estimation" (probe pairs).
+
+The draft and older libsrt send lost packets first, libsrt 1.5.5 new ones.  While the pace suffices
+the order is a matter of microseconds, and it is the lost packet that is short of time.  When the
+pace does not suffice, lost packets first would delay everything until nothing is in time, new packets
+first would repair nothing.  So: lost packets first, until the oldest new one has waited for
+`PATIENCE_SHARE` of the peer's latency; then new ones.  The queue stays that long, and what the pace
+has left repairs what it can.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from srtpy.internal.buffer.send import SendBuffer
+from srtpy.internal.clock.units import NEVER, Micros
+from srtpy.internal.congestion.controller import Controller
+from srtpy.internal.core.counters import Counters
+from srtpy.internal.core.dropping import Dropping
+from srtpy.internal.core.outbox import Outbox
+from srtpy.internal.core.packing import Packing
+from srtpy.internal.core.retransmission import Retransmission
+from srtpy.internal.handshake.negotiation import Negotiated
+from srtpy.internal.packet.header import Datagram
+
+PROBE_MASK: Final = 0xF  # libsrt core.h PUMASK_SEQNO_PROBE: such a packet and its follower measure the link
+PATIENCE_SHARE: Final = 4  # ours: a quarter of the latency may go into waiting, the rest is for the way and repairs
+
+
+class Departure:
+    """Takes packets out of the send buffer in the order they are to leave."""
+
+    def __init__(
+        self,
+        negotiated: Negotiated,
+        buffer: SendBuffer,
+        again: Retransmission,
+        packing: Packing,
+        controller: Controller,
+        dropping: Dropping,
+        outbox: Outbox,
+        counters: Counters,
+    ) -> None:
+        self._buffer = buffer
+        self._again = again
+        self._packing = packing
+        self._controller = controller
+        self._dropping = dropping
+        self._outbox = outbox
+        self._counters = counters
+        self._patience = negotiated.peer_latency // PATIENCE_SHARE if negotiated.tsbpd_send else NEVER
+
+    def release(self, fresh: int, repeats: int, allowed: int, limit: int, now: Micros) -> list[Datagram]:
+        """Take `allowed` packets, at most `fresh` new and `repeats` lost ones.
+
+        A probe pair may make it one more, but not more than `limit`.
+        """
+        if not repeats:
+            datagrams = self._new(fresh if fresh < allowed else allowed, fresh, limit, now)
+        elif fresh and self._is_new_late(now):
+            datagrams = self._new(min(fresh, allowed), fresh, limit, now)
+            datagrams += self._lost(min(repeats, max(allowed - len(datagrams), 0)), now)
+        else:
+            datagrams = self._lost(min(repeats, allowed), now)
+            datagrams += self._new(min(fresh, allowed - len(datagrams)), fresh, limit - len(datagrams), now)
+        if datagrams:
+            self._outbox.last_said = now
+        return datagrams
+
+    def _is_new_late(self, now: Micros) -> bool:
+        buffer = self._buffer
+        return now - buffer.origin(buffer.sent) > self._patience
+
+    def _new(self, count: int, fresh: int, limit: int, now: Micros) -> list[Datagram]:
+        """Send the next `count` of `fresh` packets for the first time; a probe pair is not parted."""
+        buffer, packing = self._buffer, self._packing
+        if buffer.may_expire:
+            self._dropping.expired(buffer.skip_expired(now), now)
+            fresh = count = buffer.unexpired(count, now)
+        if not count:
+            return []
+        first = buffer.next_seq
+        if count < fresh and not (first + count - 1) & PROBE_MASK:
+            count += 1 if count < limit or count == 1 else -1
+        rows = buffer.send(count)
+        size = sum([len(row[2]) for row in rows])
+        if packing.seals:
+            rows = packing.sealed(first, rows, now)
+            buffer.keep(rows)
+        self._controller.sent(count, size)
+        self._again.learn(count, size)
+        self._counters.sent_unique_packets += count
+        self._counters.sent_unique_bytes += size
+        return packing.first_time(first, rows, now)
+
+    def _lost(self, count: int, now: Micros) -> list[Datagram]:
+        """Send the `count` earliest lost packets again."""
+        seqs = self._again.take(count, now)
+        rows = self._buffer.rows(seqs)
+        expired = [seq for seq, row in zip(seqs, rows, strict=True) if row[4] <= now]
+        if expired:
+            self._dropping.expired(expired, now)
+        again = self._packing.again
+        datagrams = [again(seq, row, now) for seq, row in zip(seqs, rows, strict=True) if row[4] > now]
+        size = sum([len(payload) for _, payload in datagrams])
+        self._again.spent(len(datagrams), size)
+        self._counters.retransmits += len(datagrams)
+        self._counters.retrans_bytes += size
+        return datagrams

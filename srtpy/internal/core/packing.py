@@ -1,0 +1,87 @@
+"""From rows of the send buffer to datagrams.
+
+Lives here: the header of a data packet, its first time and again; where encryption joins in.
+Never here: which packets leave (sender.py, retransmission.py), how payloads are encrypted (crypto).
+Draft: 3.1 "Data Packets", 4.8.2 "Packet Retransmission" (the same packet with R set).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from srtpy.config import PACKET_OVERHEAD
+from srtpy.internal.buffer.send import Row
+from srtpy.internal.clock.units import Micros, WireTime, wire_time
+from srtpy.internal.handshake.negotiation import Negotiated
+from srtpy.internal.packet.header import HEADER, RETRANSMITTED, Datagram
+from srtpy.internal.seq.number import SEQ_MASK, SequenceNumber
+
+Run: TypeAlias = list[tuple[SequenceNumber, int, WireTime, bytes]]
+"""Consecutive packets about to leave for the first time: sequence number, information word, timestamp, payload."""
+
+Seal: TypeAlias = Callable[[Run], Run]
+"""Encrypts a run: the same packets with key flags in the information words and payloads sealed."""
+
+
+class Packing:
+    """Puts headers on packets for one peer.
+
+    A peer that delivers by timestamp is told when a packet was written, each time the same; any
+    other is told when it leaves.
+
+    Attributes:
+        payload_size: the most the application's bytes in one packet can be.
+    """
+
+    __slots__ = ("_again", "_keeps_stamps", "_peer", "_seal", "_start", "payload_size")
+
+    def __init__(self, negotiated: Negotiated, seal: Seal | None, tag_size: int) -> None:
+        self.payload_size = min(negotiated.payload_size, negotiated.mss - PACKET_OVERHEAD - tag_size)
+        self._peer = negotiated.peer_socket_id
+        self._start = negotiated.start
+        self._keeps_stamps = negotiated.tsbpd_send
+        # To a peer that does not know R the bit would be part of the message number.
+        self._again = RETRANSMITTED if negotiated.peer_retransmit_flag else 0
+        self._seal = seal
+
+    @property
+    def seals(self) -> bool:
+        """Whether payloads change on their way out; the buffer then keeps what `sealed` returns."""
+        return self._seal is not None
+
+    def sealed(self, first: SequenceNumber, rows: list[Row], now: Micros) -> list[Row]:
+        """Return a run's rows as they are to be sent and kept for a resend."""
+        if self._seal is None:
+            return rows
+        seqs = _numbers(first, len(rows))
+        stamps = [row[1] for row in rows] if self._keeps_stamps else [wire_time(now, self._start)] * len(rows)
+        run = [
+            (seq, info, stamp, payload) for seq, stamp, (info, _, payload, _, _) in zip(seqs, stamps, rows, strict=True)
+        ]
+        return [
+            (info, stamp, payload, origin, expires)
+            for (_, info, stamp, payload), (_, _, _, origin, expires) in zip(self._seal(run), rows, strict=True)
+        ]
+
+    def first_time(self, first: SequenceNumber, rows: list[Row], now: Micros) -> list[Datagram]:
+        """Return the datagrams of a run; `first` is the number of its first packet."""
+        pack, peer = HEADER.pack, self._peer
+        numbered = zip(_numbers(first, len(rows)), rows, strict=True)
+        if self._keeps_stamps:
+            return [(pack(seq, info, stamp, peer), payload) for seq, (info, stamp, payload, _, _) in numbered]
+        leaving = wire_time(now, self._start)
+        return [(pack(seq, info, leaving, peer), payload) for seq, (info, _, payload, _, _) in numbered]
+
+    def again(self, seq: SequenceNumber, row: Row, now: Micros) -> Datagram:
+        """Return a packet once more: the same bytes, R set."""
+        info, stamp, payload, _, _ = row
+        if not self._keeps_stamps:
+            stamp = wire_time(now, self._start)
+        return HEADER.pack(seq, info | self._again, stamp, self._peer), payload
+
+
+def _numbers(first: SequenceNumber, count: int) -> range | list[SequenceNumber]:
+    if first + count <= SEQ_MASK + 1:
+        return range(first, first + count)
+    return [(first + step) & SEQ_MASK for step in range(count)]
