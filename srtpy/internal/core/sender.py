@@ -247,7 +247,6 @@ class Sender:
         places = [(distance(base, first), distance(base, last)) for first, last in ranges]
         if any(first > last or last >= sent for first, last in places):
             return False
-        self._counters.recv_naks += 1
         stale = [(first, min(last, -1)) for first, last in places if first < 0]
         fresh = [(max(first, 0), last) for first, last in places if last >= 0]
         if stale:
