@@ -39,9 +39,9 @@ def exchange(config: Config, doorman: Doorman) -> list[bytes]:
     said: list[bytes] = []
     for now in range(1000, 5000, 1000):
         for source, target in ((caller, doorman), (doorman, caller)):
-            for header, body in source.datagrams_to_send(now):  # type: ignore[attr-defined]
+            for header, body in source.datagrams_to_send(now):
                 said.append(header + body)
-                target.receive_datagrams(Batch(header + body), now)  # type: ignore[attr-defined]
+                target.receive_datagrams(Batch(header + body), now)
     return said
 
 
