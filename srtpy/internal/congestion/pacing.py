@@ -38,7 +38,7 @@ class Pacing:
     __slots__ = ("_clear", "_due", "_is_resting")
 
     def __init__(self, now: Micros) -> None:
-        self._due = float(now)
+        self._due = float(now - BURST_TIME)
         self._clear = float(now)
         self._is_resting = True
 
