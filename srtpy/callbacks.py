@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -102,3 +103,6 @@ class Callbacks:
 
 CALLBACKS: Final = Callbacks()
 """The process's own."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=CALLBACKS.abandon)

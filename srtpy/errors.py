@@ -114,7 +114,7 @@ _ADVICE: Final[dict[int, str]] = {
     1406: "the peer cannot serve the parameters in the stream id",
     1409: "the stream is in use already, usually by another publisher",
     1415: "the peer does not support this kind of media",
-    1423: "the stream is locked",
+    1423: "the stream is locked; somebody else holds it",
     1424: "something the stream depends on failed at the peer",
     1500: "the peer's application failed; look at its log",
     1501: "the peer does not implement what was asked for",

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from srtpy.log import STANDARD_LEVELS, Log, LogCategory, Logger, LogLevel, std_logger
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.lines: list[tuple[LogLevel, LogCategory, int, str]] = []
+
+    def log(self, level: LogLevel, category: LogCategory, socket_id: int, message: str) -> None:
+        self.lines.append((level, category, socket_id, message))
+
+
+def test_words() -> None:
+    assert [str(level) for level in LogLevel] == ["debug", "note", "warning", "error"]
+    assert set(LogCategory) == {
+        "general", "conn", "handshake", "tsbpd", "congestion", "mux", "crypto", "group", "filter",
+    }  # fmt: skip
+
+
+def test_a_protocol_of_one_method() -> None:
+    assert isinstance(Sink(), Logger)
+    assert not isinstance(object(), Logger)
+
+
+def test_to_an_object() -> None:
+    sink = Sink()
+    log = Log(sink, 42)
+    assert log.is_debugging
+    log.debug(LogCategory.CONN, "a")
+    log.note(LogCategory.MUX, "b")
+    log.warning(LogCategory.TSBPD, "c")
+    log.error(LogCategory.GENERAL, "100% d")
+    assert [line[0] for line in sink.lines] == list(LogLevel)
+    assert sink.lines[3] == (LogLevel.ERROR, LogCategory.GENERAL, 42, "100% d")
+
+
+def test_to_the_standard_loggers(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="srtpy"):
+        log = Log(None, 42)
+        log.debug(LogCategory.CONN, "unseen")
+        log.note(LogCategory.HANDSHAKE, "100% seen")
+        Log(None).note(LogCategory.MUX, "of no connection")
+    assert [(record.name, record.levelno, record.getMessage()) for record in caplog.records] == [
+        ("srtpy.handshake", logging.INFO, "[42] 100% seen"),
+        ("srtpy.mux", logging.INFO, "of no connection"),
+    ]
+    assert caplog.records[0].__dict__["socket_id"] == 42
+
+
+def test_to_one_standard_logger(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("application.srt")
+    with caplog.at_level(logging.DEBUG, logger="application.srt"):
+        assert Log(logger).is_debugging
+        std_logger(logger).log(LogLevel.NOTE, LogCategory.TSBPD, 7, "50%")
+    [record] = caplog.records
+    assert (record.levelno, record.getMessage()) == (logging.INFO, "50%")
+    assert (record.__dict__["category"], record.__dict__["socket_id"]) == ("tsbpd", 7)
+
+
+def test_only_a_standard_logger_is_wrapped() -> None:
+    with pytest.raises(TypeError, match=r"logging\.Logger"):
+        std_logger(Sink())  # type: ignore[arg-type]
+
+
+def test_nobody_listens_by_default() -> None:
+    assert not Log(None).is_debugging
+    assert not Log(logging.getLogger("quiet")).is_debugging
+    assert any(isinstance(handler, logging.NullHandler) for handler in logging.getLogger("srtpy").handlers)
+
+
+def test_levels() -> None:
+    assert [STANDARD_LEVELS[level] for level in LogLevel] == [10, 20, 30, 40]
+
+
+def test_a_broken_logger_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def log(self, level: LogLevel, category: LogCategory, socket_id: int, message: str) -> None:
+            raise RuntimeError("on purpose")
+
+    with caplog.at_level(logging.ERROR, logger="srtpy"):
+        Log(Broken()).note(LogCategory.CONN, "x")
+    assert "raised" in caplog.text
