@@ -1,0 +1,279 @@
+"""Listening: from handshakes to sessions that wait to be accepted.
+
+Lives here: the listener's thread, who may come in and when it is told so, the listener's end.
+Never here: what a handshake says and what is answered (handshake.listener), running accept
+callbacks (judging.py), waiting for sessions (backlog.py), the session (session.py).
+
+  thread                 runs           sleeps on
+  srt-listen-<port>      _listen_loop   the inbox; runs no code of the application's
+  srt-accept-<port>      a callback     whatever the callback does
+  callers                accept         the backlog
+
+Lock   _lock guards the answerer, the requests being judged and the end; never a session's meanwhile.
+Order  _lock, then the mux's table, a leaf.
+
+A session is registered and running before its answer leaves: the caller's first packet may
+come a few microseconds later.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from queue import SimpleQueue
+from typing import Final
+
+from srtpy.config import Config
+from srtpy.errors import RejectReason
+from srtpy.internal.clock.monotonic import now as monotonic_now
+from srtpy.internal.core.connection import Connection
+from srtpy.internal.handshake.answers import Key
+from srtpy.internal.handshake.cookie import CookieJar
+from srtpy.internal.handshake.listener import Answerer, Reply, Request
+from srtpy.internal.handshake.negotiation import Refusal
+from srtpy.internal.mux.address import Address, Path
+from srtpy.internal.mux.mux import Mux
+from srtpy.internal.mux.opening import open_listening
+from srtpy.internal.mux.routes import Inbox
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.packet.header import SocketId
+from srtpy.internal.session.backlog import Backlog
+from srtpy.internal.session.dialing import new_socket_id
+from srtpy.internal.session.judging import Judge, Judges
+from srtpy.internal.session.registry import OPEN
+from srtpy.internal.session.session import Session
+from srtpy.internal.session.waiting import FOREVER, Deadline
+from srtpy.log import Log, LogCategory
+
+SECRET_SIZE: Final = 32  # ours: as long as what it keys (SHA-256)
+
+
+def listen(address: str | Sequence[object], config: Config, backlog: int, judge: Judge | None = None) -> Accepting:
+    """Return a listener at work.
+
+    Args:
+        address: where to listen.
+        config: settings of every connection accepted.
+        backlog: how many connections may wait to be accepted.
+        judge: decides who may come in; None: everybody.
+
+    Raises:
+        ValueError: not an address.
+        OSError: the name is not known, or the address cannot be bound.
+    """
+    accepting = Accepting(open_listening(address, config), config, backlog, judge)
+    accepting.start()
+    return accepting
+
+
+class Accepting:
+    """A listener at work.
+
+    Attributes:
+        judge: decides who may come in; may be replaced at any time.
+    """
+
+    def __init__(self, mux: Mux, config: Config, backlog: int, judge: Judge | None = None) -> None:
+        """Put it together; nothing is heard before `start`.
+
+        Args:
+            mux: the socket, not yet started, which this listener is the first user of.
+            config: settings of every connection accepted.
+            backlog: how many connections may wait to be accepted.
+            judge: decides who may come in; None: everybody.
+        """
+        self.judge = judge
+        self._mux = mux
+        self._config = config
+        self._log = Log(config.logger)
+        self._lock = threading.Lock()
+        self._answerer = Answerer(config, CookieJar(secrets.token_bytes(SECRET_SIZE)), monotonic_now())
+        self._judged: dict[Key, tuple[Request, Path]] = {}
+        self._is_closed = False
+        self._is_down = threading.Event()
+        self._backlog = Backlog(max(backlog, 1))
+        self._inbox: Inbox = SimpleQueue()
+        port = mux.local_address[1]
+        self._judges = Judges(f"srt-accept-{port}")
+        self._thread = threading.Thread(target=self._listen_loop, name=f"srt-listen-{port}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._mux.listen(self._inbox)
+        if self._mux.warning:
+            self._log.warning(LogCategory.MUX, self._mux.warning)
+        OPEN.add(self)
+        self._thread.start()
+        self._mux.start()
+
+    @property
+    def local_address(self) -> Address:
+        """Where it listens."""
+        return self._mux.local_address
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has been closed."""
+        return self._is_closed
+
+    def accept(self, deadline: Deadline = FOREVER) -> Session:
+        """Wait for a connection.
+
+        Raises:
+            ListenerClosedError: the listener is closed.
+            DeadlineError, WouldBlockError: nobody came in time.
+        """
+        return self._backlog.take(deadline)
+
+    # ---- closing
+
+    def close(self) -> None:
+        """Stop listening; what has been accepted lives on, what waits to be accepted is closed.  Idempotent."""
+        with self._lock:
+            is_first = not self._is_closed
+            self._is_closed = True
+        if not is_first:
+            self._is_down.wait()
+            return
+        unaccepted = self._backlog.close()
+        self._mux.unlisten()
+        self._inbox.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+        with self._lock:
+            for request, path in self._judged.values():
+                self._mux.send(self._answerer.reject(request, RejectReason.CLOSE, monotonic_now()), path)
+            self._judged.clear()
+        for session in unaccepted:
+            session.shut_down()
+        for session in unaccepted:
+            session.close()
+        self._mux.release()
+        OPEN.discard(self)
+        self._is_down.set()
+
+    def shut_down(self) -> None:
+        """Let nobody in any more, when the interpreter ends; sessions see to themselves."""
+        with self._lock:
+            self._is_closed = True
+
+    def abandon(self) -> None:
+        """Be closed, in a child process: the threads and the callers are the parent's."""
+        self._lock = threading.Lock()
+        self._backlog.abandon()
+        self._is_closed = True
+        self._is_down.set()
+
+    # ---- hearing
+
+    def _listen_loop(self) -> None:
+        while True:
+            item = self._inbox.get()
+            if item is None:
+                return
+            batch, path = item
+            for piece in batch.pieces():
+                with self._one_callers_trouble():
+                    self._hear(piece, path)
+
+    def _hear(self, piece: Batch, path: Path) -> None:
+        with self._lock:
+            answer = self._answerer.answer(piece, path.remote, path.source, monotonic_now())
+            if isinstance(answer, Request):
+                self._judged[answer.key] = answer, path
+        if isinstance(answer, Reply):
+            self._mux.send(answer.datagrams, path)
+        elif isinstance(answer, Request):
+            judge = self.judge
+            if self._backlog.is_full:
+                self._refuse(answer, path, RejectReason.BACKLOG)
+            elif judge is None:
+                self._let_in(answer, path)
+            else:
+                self._submit(judge, answer, path)
+        elif self._log.is_debugging:
+            self._log.debug(LogCategory.HANDSHAKE, f"ignored a packet from {path.remote}: {answer.text}")
+
+    def _submit(self, judge: Judge, request: Request, path: Path) -> None:
+        try:
+            self._judges.submit(partial(self._ask, judge, request, path))
+        except RuntimeError:
+            self._refuse(request, path, RejectReason.RESOURCE)
+
+    def _ask(self, judge: Judge, request: Request, path: Path) -> None:
+        """Ask the application and act.  Runs on one of the judges' threads."""
+        reason = judge(request, self._log)
+        with self._one_callers_trouble():
+            if reason is None:
+                self._let_in(request, path)
+            else:
+                self._refuse(request, path, reason)
+
+    @contextmanager
+    def _one_callers_trouble(self) -> Iterator[None]:
+        """Keep an error of ours to the caller it befell: the thread goes on for the others."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 logged; the caller will ask again or give up
+            self._log.error(LogCategory.HANDSHAKE, f"internal error, a handshake was dropped: {error!r}")
+
+    # ---- letting in, or not
+
+    def _refuse(self, request: Request, path: Path, reason: RejectReason) -> None:
+        """Tell a caller no, unless the listener's end has done so."""
+        with self._lock:
+            if self._judged.pop(request.key, None) is not None:
+                self._mux.send(self._answerer.reject(request, reason, monotonic_now()), path)
+
+    def _let_in(self, request: Request, path: Path) -> None:
+        """Make a session of a request and tell the caller, if there is still a place for it."""
+        if not self._backlog.reserve():
+            self._refuse(request, path, RejectReason.BACKLOG)
+            return
+        session = None
+        try:
+            session = self._make_session(request, path)
+        finally:
+            if session is None:
+                self._backlog.give_up()
+        if session is not None and not self._backlog.fill(session):
+            session.shut_down()
+            session.close()
+
+    def _make_session(self, request: Request, path: Path) -> Session | None:
+        """Return a session at work whose caller has been told yes; None if it was told no."""
+        inbox: Inbox = SimpleQueue()
+        now = monotonic_now()
+        with self._lock:
+            if request.key not in self._judged:
+                return None  # the listener's end has told it no
+            socket_id = self._register(inbox, path)
+            agreed = self._answerer.accept(request, socket_id, now)
+            if isinstance(agreed, Refusal):
+                self._mux.unregister(socket_id)
+            else:
+                del self._judged[request.key]
+                self._mux.acquire()
+        if isinstance(agreed, Refusal):
+            self._refuse(request, path, RejectReason(agreed.reason))
+            return None
+        core = Connection(agreed, self._config, now)
+        session = Session(core, agreed, self._config, self._mux, path, inbox, partial(self._ended, request.key))
+        session.start()
+        self._mux.send([(agreed.reply, b"")], path)
+        return session
+
+    def _register(self, inbox: Inbox, path: Path) -> SocketId:
+        """Return an id that is free, whose packets go to `inbox` from now on."""
+        while True:
+            socket_id = new_socket_id()
+            if self._mux.register(socket_id, inbox, path.remote):
+                return socket_id
+
+    def _ended(self, key: Key) -> None:
+        """Note that a connection is over: a belated repeat of its request must not open another."""
+        with self._lock:
+            self._answerer.ended(key, monotonic_now())
