@@ -46,8 +46,8 @@ class Arrivals:
         self._payload_size = payload_size
         self._reads = deque([(FIRST_INTERVAL, 1, payload_size)] * ARRIVALS_KEPT, ARRIVALS_KEPT)
         self._last = now  # when the read not yet in the window came
-        self._packets = 1
-        self._bytes = payload_size
+        self._packets = 0
+        self._bytes = 0
         self._probes = deque([float(FIRST_PROBE)] * PROBES_KEPT, PROBES_KEPT)
         self._probe = NO_PROBE  # sequence number of the first half of a pair, if it came last
         self._capacity = 0  # what the probes say; 0: not computed yet
@@ -60,7 +60,8 @@ class Arrivals:
         else:
             self._probe = NO_PROBE
         if now > self._last:
-            self._reads.append((now - self._last, self._packets, self._bytes))
+            if self._packets:  # none before the first read
+                self._reads.append((now - self._last, self._packets, self._bytes))
             self._last = now
             self._packets = packets
             self._bytes = size

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import pytest
+
+from srtpy.internal.clock.units import SECOND
+from srtpy.internal.congestion.arrivals import ARRIVALS_KEPT, PROBES_KEPT, Arrivals
+from srtpy.internal.packet.header import RETRANSMITTED, Header
+from tests.vectors import vectors
+
+PAYLOAD = 1316
+
+
+def headers(first: int, count: int = 1, flags: int = 0) -> list[Header]:
+    return [(first + n, 0xC0000001 | flags, 0, 1) for n in range(count)]
+
+
+def fed(intervals: list[int], size: int = PAYLOAD, count: int = 1) -> Arrivals:
+    """A window that saw reads of `count` packets at these intervals; none of them is half of a pair."""
+    arrivals = Arrivals(PAYLOAD, 0)
+    now = 0
+    for interval in [0, *intervals]:
+        now += interval
+        arrivals.note_batch(headers(2, count), size * count, now)
+    return arrivals
+
+
+def test_a_connection_begins_with_libsrts_values() -> None:
+    arrivals = Arrivals(1500, 0)
+    packets, _ = arrivals.speed()
+    assert (packets, arrivals.capacity(packets)) == (1, 1000)
+
+
+def test_an_outlier_does_not_count() -> None:
+    assert fed([1000] * 15 + [90_000]).speed() == (1000, 1_328_000)
+
+
+def test_uneven_arrivals_tell_nothing() -> None:
+    assert fed([10, 100_000] * 8).speed() == (0, 0)
+
+
+def test_as_in_srt_rs_eighths_and_eightfolds_are_outliers() -> None:
+    (vector,) = [entry for entry in vectors("rate_scenario") if "arrival_speed" in entry["source"]]
+    intervals = [1000] * 17
+    intervals[7:9] = [125, 8000]
+    arrivals = Arrivals(PAYLOAD, 0)
+    now, known = 0, []
+    for seen, interval in enumerate([0, *intervals], start=1):
+        now += interval
+        arrivals.note_batch(headers(2), 1000 - 12, now)
+        if arrivals.speed() == (vector["expected_fields"]["packets_per_s"], vector["expected_fields"]["bytes_per_s"]):
+            known.append(seen)
+    # srt-rs waits until its window is full; libsrt, and we, until more than half of it can be believed
+    assert known == list(range(12, 19))
+    assert vector["expected_fields"]["min_samples"] in known
+
+
+@pytest.mark.parametrize("count", [1, 2, 44, 500])
+def test_the_speed_does_not_depend_on_how_many_packets_a_read_brings(count: int) -> None:
+    packets, size = fed([20 * count] * ARRIVALS_KEPT, count=count).speed()
+    assert packets == 50_000
+    assert size == 50_000 * (PAYLOAD + 12)
+
+
+def test_reads_of_different_size_weigh_by_their_packets() -> None:
+    arrivals = Arrivals(PAYLOAD, 0)
+    now = 0
+    for n in range(40):
+        count = 44 if n % 3 else 20
+        arrivals.note_batch(headers(2, count), PAYLOAD * count, now)
+        now += 10 * count
+    assert arrivals.speed()[0] == 100_000
+
+
+def test_reads_of_one_instant_are_one() -> None:
+    arrivals = Arrivals(PAYLOAD, 0)
+    for n in range(40):
+        arrivals.note_batch(headers(2, 3), PAYLOAD * 3, n * 100)
+        arrivals.note_batch(headers(5, 2), PAYLOAD * 2, n * 100)
+    assert arrivals.speed()[0] == 50_000
+
+
+def probed(intervals: list[int], size: int = PAYLOAD, flags: int = 0, skip: int = 1) -> Arrivals:
+    """A window that saw probe pairs at these intervals, read one by one."""
+    arrivals = Arrivals(PAYLOAD, 0)
+    now = 0
+    for n, interval in enumerate(intervals):
+        now += 100_000
+        arrivals.note_batch(headers(16 * n), size, now)
+        arrivals.note_batch(headers(16 * n + skip, 1, flags), size, now + interval)
+        now += interval
+    return arrivals
+
+
+@pytest.mark.parametrize(
+    ("intervals", "capacity"),
+    [([1000] * 64, 1000), ([1000] * 40 + [250] * 24, 1383), ([1000] * 20 + [100] * 44, 10_000)],
+)
+def test_capacity_by_probe_pairs(intervals: list[int], capacity: int) -> None:
+    assert probed(intervals).capacity(0) == capacity
+
+
+def test_a_shorter_packet_counts_as_if_it_were_full() -> None:
+    assert probed([100] * PROBES_KEPT, size=PAYLOAD // 2).capacity(0) == 5_000
+
+
+@pytest.mark.parametrize(("flags", "skip"), [(RETRANSMITTED, 1), (0, 2), (0, 17)])
+def test_what_is_no_pair_does_not_count(flags: int, skip: int) -> None:
+    assert probed([100] * PROBES_KEPT, flags=flags, skip=skip).capacity(0) == 1000
+
+
+def test_a_first_half_that_comes_twice_cancels_the_pair() -> None:
+    arrivals = Arrivals(PAYLOAD, 0)
+    for n in range(PROBES_KEPT):
+        for step, seq in enumerate((16 * n, 16 * n, 16 * n + 1)):
+            arrivals.note_batch(headers(seq), PAYLOAD, n * 100_000 + 10 * step)
+    assert arrivals.capacity(0) == 1000
+
+
+def test_pairs_inside_one_read_or_one_instant_have_no_interval() -> None:
+    arrivals = Arrivals(PAYLOAD, 0)
+    for n in range(2 * PROBES_KEPT):
+        arrivals.note_batch(headers(32 * n, 2), 2 * PAYLOAD, 1000 * n)
+        arrivals.note_batch(headers(32 * n + 16), PAYLOAD, 1000 * n + 500)
+        arrivals.note_batch(headers(32 * n + 17), PAYLOAD, 1000 * n + 500)
+    assert arrivals.capacity(0) == 1000
+
+
+def test_capacity_is_at_least_the_speed() -> None:
+    arrivals = fed([100] * ARRIVALS_KEPT, count=10)
+    packets, _ = arrivals.speed()
+    assert arrivals.capacity(packets) == packets == 100_000
+
+
+def test_empty_packets_hurt_nobody() -> None:
+    arrivals = probed([5] * PROBES_KEPT, size=0)
+    assert arrivals.capacity(0) == 1000
+    assert arrivals.speed()[1] < SECOND

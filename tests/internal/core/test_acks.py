@@ -1,0 +1,423 @@
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srtpy.internal.clock.units import NEVER, SECOND
+from srtpy.internal.core.acks import FULL_ACK_PERIOD, JOURNAL_SIZE, LAST_ACK_NUMBER, Acks, Journal
+from srtpy.internal.packet.header import RETRANSMITTED, ControlType
+from srtpy.internal.seq.number import SEQ_MASK
+from tests.internal.core.receiving import LATENCY, STARTS, ReceivingSide, batch, datagram, negotiated, words
+from tests.vectors import vectors
+
+
+def acknowledge(side: ReceivingSide, now: int) -> tuple[int, list[int]] | None:
+    """Let the acknowledging part do what is due; return number and words of the ACK, if it said one."""
+    if side.acks.deadline <= now:
+        side.acks.on_deadline(now)
+    said = [(number, list(words(body))) for kind, number, body in side.said() if kind == ControlType.ACK]
+    assert len(said) <= 1
+    return said[0] if said else None
+
+
+@pytest.mark.parametrize("isn", STARTS)
+def test_ten_milliseconds_after_the_first_arrival_everything_is_acknowledged(isn: int) -> None:
+    side = ReceivingSide(isn, capacity=8191)
+    assert side.acks.deadline == NEVER
+    side.hear_numbers([0, 1], 1_000)
+    side.hear_numbers([2, 3], 5_000)
+    assert side.acks.deadline == 1_000 + FULL_ACK_PERIOD
+    ack = acknowledge(side, 11_000)
+    assert ack == (1, [(isn + 4) & SEQ_MASK, 100_000, 50_000, 8187, 1, 1000, 1456 + 12])
+    assert side.counters.sent_acks == 1
+
+
+@pytest.mark.parametrize(("version", "size"), [(0x010505, 28), (0x010003, 28), (0x010002, 32), (0x010001, 24), (0, 24)])
+def test_the_size_is_the_one_the_peers_version_knows(version: int, size: int) -> None:
+    side = ReceivingSide(peer_version=version)
+    side.hear_numbers([0], 0)
+    ack = acknowledge(side, FULL_ACK_PERIOD)
+    assert ack is not None
+    assert 4 * len(ack[1]) == size
+    if size == 32:
+        assert ack[1][7] == ack[1][5] * 1456
+
+
+def test_an_echo_completes_a_round_trip_and_puts_to_sleep() -> None:
+    side = ReceivingSide()
+    side.hear_numbers([0], 0)
+    acknowledge(side, FULL_ACK_PERIOD)
+    assert side.acks.confirm(1, FULL_ACK_PERIOD + 30_000) == 30_000
+    assert (side.round_trip.smoothed, side.round_trip.variance) == (30_000, 15_000)
+    assert side.acks.deadline == NEVER
+    assert side.counters.recv_ackacks == 1
+
+
+def test_an_echo_of_what_was_not_said_teaches_nothing() -> None:
+    side = ReceivingSide()
+    side.hear_numbers([0], 0)
+    acknowledge(side, FULL_ACK_PERIOD)
+    for number in (0, 2, 77, LAST_ACK_NUMBER):
+        assert side.acks.confirm(number, FULL_ACK_PERIOD + 1) is None
+    assert not side.round_trip.is_measured
+    assert side.counters.ignored_control == 4
+    assert side.acks.confirm(1, FULL_ACK_PERIOD + 5) == 5
+    assert side.acks.confirm(1, FULL_ACK_PERIOD + 50_000) is None
+    assert side.round_trip.smoothed == 5
+
+
+def test_an_echo_in_the_same_instant_is_a_round_trip_of_a_microsecond() -> None:
+    side = ReceivingSide()
+    side.hear_numbers([0], 0)
+    acknowledge(side, FULL_ACK_PERIOD)
+    assert side.acks.confirm(1, FULL_ACK_PERIOD) == 1
+
+
+def test_an_acknowledgement_that_is_not_echoed_is_repeated_after_a_round_trips_patience() -> None:
+    side = ReceivingSide()
+    for _ in range(3):
+        side.round_trip.sample(30_000)
+    patience = side.round_trip.patience
+    side.hear_numbers([0], 0)
+    acknowledge(side, FULL_ACK_PERIOD)
+    assert side.acks.deadline == FULL_ACK_PERIOD + patience
+    ack = acknowledge(side, FULL_ACK_PERIOD + patience)
+    assert ack is not None
+    assert (ack[0], ack[1][0]) == (2, 1)
+    assert side.acks.deadline == FULL_ACK_PERIOD + 2 * patience
+
+
+def test_on_a_fast_path_repetitions_keep_ten_milliseconds_apart() -> None:
+    side = ReceivingSide()
+    for _ in range(40):
+        side.round_trip.sample(10)
+    side.hear_numbers([0], 0)
+    acknowledge(side, FULL_ACK_PERIOD)
+    assert side.acks.deadline == 2 * FULL_ACK_PERIOD
+
+
+def test_arrivals_behind_a_hole_do_not_hurry_the_repetition() -> None:
+    side = ReceivingSide()
+    side.hear_numbers([0, 2], 0)
+    acknowledge(side, FULL_ACK_PERIOD)
+    side.hear_numbers([3], 20_000)
+    assert side.acks.deadline == 30_000
+    assert acknowledge(side, 30_000) is None
+    assert side.acks.deadline == FULL_ACK_PERIOD + side.round_trip.patience
+
+
+def test_once_echoed_arrivals_behind_a_hole_are_not_acknowledged() -> None:
+    side = ReceivingSide()
+    side.hear_numbers([0, 2], 0)
+    acknowledge(side, FULL_ACK_PERIOD)
+    side.acks.confirm(1, 20_000)
+    side.hear_numbers([3], 20_000)
+    assert acknowledge(side, 30_000) is None
+    assert side.acks.deadline == NEVER
+    side.resend(1, 0, 40_000)
+    ack = acknowledge(side, 50_000)
+    assert ack is not None
+    assert ack[1][0] == 4
+
+
+def test_a_skip_moves_the_acknowledgement_past_the_hole() -> None:
+    side = ReceivingSide()
+    side.hear_numbers([0, 2], 0)
+    acknowledge(side, FULL_ACK_PERIOD)
+    side.acks.confirm(1, 20_000)
+    side.run_until(LATENCY)
+    assert side.acks.deadline == LATENCY + FULL_ACK_PERIOD
+    ack = acknowledge(side, LATENCY + FULL_ACK_PERIOD)
+    assert ack is not None
+    assert ack[1][0] == 3
+
+
+@pytest.mark.parametrize("isn", STARTS)
+def test_every_64_packets_a_light_acknowledgement_leaves(isn: int) -> None:
+    side = ReceivingSide(isn)
+    said = []
+    for n in range(260):
+        side.hear_numbers([n], n)
+        said += [(n + 1, number, side.offset(ack.seq), ack.is_light) for number, ack in side.said_acks()]
+    assert said == [(count, 0, count, True) for count in (64, 128, 192, 256)]
+    assert (side.counters.sent_light_acks, side.counters.sent_acks) == (4, 0)
+    acknowledge(side, FULL_ACK_PERIOD)
+    said = []
+    for n in range(260, 330):
+        side.hear_numbers([n], 20_000)
+        said += [(n + 1 - 260, number, side.offset(ack.seq), ack.is_light) for number, ack in side.said_acks()]
+    assert said == [(64, 0, 324, True)]
+
+
+def test_batches_pass_several_multiples_of_64_with_one_light_acknowledgement() -> None:
+    side = ReceivingSide()
+    side.hear_numbers(range(200), 0)
+    assert [ack.seq for _, ack in side.said_acks()] == [200]
+    side.hear_numbers(range(200, 244), 0)
+    assert side.said_acks() == []
+    side.hear_numbers(range(244, 288), 0)
+    assert [ack.seq for _, ack in side.said_acks()] == [288]
+
+
+def test_light_acknowledgements_stop_at_a_hole() -> None:
+    side = ReceivingSide()
+    side.hear_numbers([*range(10), *range(11, 400)], 0)
+    assert [ack.seq for _, ack in side.said_acks()] == [10]
+    side.hear_numbers(range(400, 800), 0)
+    assert side.said_acks() == []
+
+
+def test_gosrts_hundred_packets_in_one_period() -> None:
+    (vector,) = vectors("ack_scenario")
+    side = ReceivingSide()
+    for n in range(vector["expected_fields"]["packets"]):
+        side.hear_numbers([n], n * 10)
+    assert [ack.is_light for _, ack in side.said_acks()] == [True]
+
+
+def test_at_a_low_rate_there_are_few_acknowledgements() -> None:
+    (vector,) = [entry for entry in vectors("rate_scenario") if "max_acks" in entry["expected_fields"]]
+    fields = vector["expected_fields"]
+    side = ReceivingSide()
+    for n in range(fields["packets"]):
+        now = n * fields["interval_ms"] * 1_000
+        side.hear_numbers([n], now)
+        for due in (now + FULL_ACK_PERIOD, now + FULL_ACK_PERIOD + 20_000):
+            side.run_until(due)
+            for number, _ in side.said_acks():
+                side.acks.confirm(number, due + 20_000)
+        assert side.acks.deadline == NEVER
+    assert side.counters.sent_acks == fields["packets"] <= fields["max_acks"]
+
+
+def test_even_a_peer_that_never_echoes_hears_little() -> None:
+    side = ReceivingSide()
+    for n in range(10):
+        side.hear_numbers([n], n * 400_000)
+        side.run_until((n + 1) * 400_000 - 1)
+    assert side.counters.sent_acks < 40
+
+
+def test_under_load_a_full_acknowledgement_leaves_every_ten_milliseconds() -> None:
+    side = ReceivingSide()
+    times = []
+    for n in range(1_000):
+        now = n * 100
+        side.hear_numbers([n], now)
+        if side.acks.deadline <= now:
+            side.acks.on_deadline(now)
+        full = [number for number, ack in side.said_acks() if ack.capacity is not None]
+        times += [now] * len(full)
+        for number in full:
+            side.acks.confirm(number, now)
+    assert 9 <= len(times) <= 10
+    assert all(10_000 <= later - earlier <= 10_200 for earlier, later in pairwise(times))
+
+
+def test_gosrts_issue_67_the_acknowledgement_never_runs_back() -> None:
+    side = ReceivingSide(recv_latency=0)
+    side.hear(batch(datagram(0, 1_000)), 1_000)
+    positions: list[int] = []
+
+    def acknowledged(now: int) -> None:
+        side.run_until(now)
+        positions.extend(ack.seq for _, ack in side.said_acks())
+
+    acknowledged(90_000)
+    side.hear(batch(datagram(12, 121_000)), 95_000)
+    assert side.said_naks() == [[(1, 11)]]
+    side.hear(batch(datagram(1, 11_000)), 96_000)
+    side.hear(batch(datagram(11, 111_000)), 96_000)
+    acknowledged(111_000)
+    assert positions[-1] == 2
+    acknowledged(200_000)
+    assert positions == sorted(positions)
+    assert positions[-1] == 13
+
+
+def test_a_small_acknowledgement_is_numbered_and_echoed_like_a_full_one() -> None:
+    side = ReceivingSide(capacity=100)
+    side.hear_numbers(range(100), 0)
+    side.said()
+    number, ack = acknowledge(side, FULL_ACK_PERIOD) or (0, [])
+    assert (number, ack[3]) == (1, 0)
+    side.release(LATENCY)
+    side.read()
+    side.acks._full_at = LATENCY - 1  # a full one has only just left
+    side.acks.on_deadline(LATENCY)
+    ((number, small),) = side.said_acks()
+    assert (number, small.available, small.capacity) == (2, 100, None)
+    assert side.acks.confirm(2, LATENCY + 7) == 7
+
+
+def test_unread_messages_narrow_the_window() -> None:
+    side = ReceivingSide(capacity=1_000)
+    side.hear_numbers(range(100), 0)
+    side.release(LATENCY)
+    side.hear_numbers([*range(100, 150), 151], LATENCY)
+    side.said()
+    ack = acknowledge(side, LATENCY + FULL_ACK_PERIOD)
+    assert ack is not None
+    assert ack[1][3] == 850
+    side.read()
+    side.hear_numbers([150], LATENCY + FULL_ACK_PERIOD)
+    ack = acknowledge(side, LATENCY + 2 * FULL_ACK_PERIOD)
+    assert ack is not None
+    assert ack[1][3] == 1_000 - 52
+
+
+def test_a_window_that_closed_is_reopened_soon_after_a_read() -> None:
+    side = ReceivingSide(capacity=100)
+    side.hear_numbers(range(100), 0)
+    side.said()
+    ack = acknowledge(side, FULL_ACK_PERIOD)
+    assert ack is not None
+    assert ack[1][3] == 0
+    side.acks.confirm(ack[0], FULL_ACK_PERIOD + 1_000)
+    assert side.acks.deadline == NEVER
+    side.release(LATENCY)
+    side.acks.note_read(LATENCY)
+    assert side.acks.deadline == NEVER  # released is not read
+    side.delivery.messages.popleft()
+    side.acks.note_read(LATENCY)
+    assert side.acks.deadline == LATENCY
+    ack = acknowledge(side, LATENCY)
+    assert ack is not None
+    assert (ack[1][0], ack[1][3]) == (100, 1)
+    side.read()
+    side.acks.note_read(LATENCY + 100)
+    assert side.acks.deadline == LATENCY + FULL_ACK_PERIOD
+    ack = acknowledge(side, LATENCY + FULL_ACK_PERIOD)
+    assert ack is not None
+    assert ack[1][3] == 100
+
+
+def test_a_slow_reader_of_a_full_buffer_is_no_storm() -> None:
+    side = ReceivingSide(capacity=8191)
+    side.hear_numbers(range(8191), 0)
+    acknowledge_all(side, LATENCY)
+    side.release(LATENCY)
+    before = side.counters.sent_acks
+    now = LATENCY
+    while side.delivery.messages:
+        now += 1_000
+        side.delivery.messages.popleft()
+        side.acks.note_read(now)
+        acknowledge_all(side, now)
+    assert 1 <= side.counters.sent_acks - before <= 20
+
+
+def acknowledge_all(side: ReceivingSide, now: int) -> None:
+    """Say what is due, and have it echoed at once."""
+    side.acks.on_deadline(now)
+    for number, ack in side.said_acks():
+        if not ack.is_light:
+            side.acks.confirm(number, now)
+
+
+def test_a_light_acknowledgement_due_when_the_window_has_reopened_is_a_full_one() -> None:
+    side = ReceivingSide(capacity=100)
+    side.hear_numbers(range(64), 0)
+    side.said()
+    acknowledge_all(side, FULL_ACK_PERIOD)
+    side.release(LATENCY)
+    side.read()
+    side.hear_numbers(range(64, 128), LATENCY)
+    ((number, ack),) = side.said_acks()
+    assert (number, ack.seq, ack.available) == (0, 128, None)
+    side.hear_numbers(range(128, 164), LATENCY)
+    side.said()
+    acknowledge_all(side, 2 * LATENCY)
+    assert side.acks._window == 0
+    side.release(2 * LATENCY)
+    side.read()
+    side.hear_numbers(range(164, 228), 2 * LATENCY)
+    ((number, ack),) = side.said_acks()
+    assert (ack.seq, ack.available) == (228, 36)
+    assert number > 0
+
+
+# the journal
+
+
+def test_numbers_begin_with_one_and_zero_follows_the_last() -> None:
+    journal = Journal()
+    assert [journal.enter(n, n) for n in range(3)] == [1, 2, 3]
+    journal._number = LAST_ACK_NUMBER - 1
+    assert [journal.enter(n, n) for n in range(3)] == [LAST_ACK_NUMBER, 0, 1]
+
+
+def test_an_echo_forgets_what_was_said_before() -> None:
+    journal = Journal()
+    for n in range(5):
+        journal.enter(100 + n, n)
+    assert journal.echoed(3) == (102, 2)
+    assert len(journal) == 2
+    assert journal.echoed(2) is None
+    assert journal.echoed(5) == (104, 4)
+    assert len(journal) == 0
+
+
+def test_the_journal_is_bounded() -> None:
+    journal = Journal()
+    for n in range(3 * JOURNAL_SIZE):
+        journal.enter(n, n)
+    assert len(journal) == JOURNAL_SIZE
+    assert journal.echoed(1) is None
+    assert journal.echoed(2 * JOURNAL_SIZE + 1) == (2 * JOURNAL_SIZE, 2 * JOURNAL_SIZE)
+
+
+def test_the_rate_fields_say_how_fast_packets_arrive() -> None:
+    side = ReceivingSide()
+    for n in range(0, 4_000, 40):
+        side.hear_numbers(range(n, n + 40), 10 * n)
+    side.said()
+    side.acks.on_deadline(50_000)
+    ((_, ack),) = side.said_acks()
+    assert ack.receive_rate == ack.capacity == 100_000
+    assert ack.receive_bytes_rate == 100_000 * (8 + 12)
+
+
+def test_a_fresh_part_says_nothing() -> None:
+    side = ReceivingSide()
+    acks = Acks(negotiated(), side.buffer, side.round_trip, side.arrivals, side.outbox, side.counters, SECOND)
+    acks.on_deadline(SECOND)
+    acks.note_read(SECOND)
+    assert acks.deadline == NEVER
+    assert side.said() == []
+
+
+@given(st.integers(0, 1 << 30), st.sampled_from(STARTS), st.sampled_from([0.0, 0.02, 0.2, 0.5]), st.booleans())
+def test_with_random_loss_the_acknowledgements_move_only_forward(
+    seed: int, isn: int, loss: float, echoes: bool
+) -> None:
+    rng = random.Random(seed)
+    side = ReceivingSide(isn, recv_latency=20_000)
+    reached = 0
+    again: list[tuple[int, int, int]] = []
+    now = 0
+    for n in range(0, 600, 5):
+        now += 1_000
+        side.run_until(now)
+        made = [datagram(isn + n + k, now) for k in range(5) if rng.random() > loss]
+        made += [datagram(isn + k, stamp, flags=RETRANSMITTED) for due, k, stamp in again if due <= now]
+        again = [entry for entry in again if entry[0] > now]
+        if made:
+            side.hear(batch(*made), now)
+        for kind, number, body in side.said():
+            if kind == ControlType.ACK:
+                position = side.offset(words(body)[0])
+                assert reached <= position <= n + 5
+                reached = position
+                if number and echoes:
+                    side.acks.confirm(number, now)
+        again += [(now + rng.randrange(30_000), rng.randrange(n + 5), now) for _ in range(2)]
+    side.run_until(now + 200_000)
+    for _, ack in side.said_acks():
+        assert reached <= side.offset(ack.seq)
+        reached = side.offset(ack.seq)
+    assert reached == side.offset(side.buffer.end)
