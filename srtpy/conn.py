@@ -1,47 +1,54 @@
 """A connection, for applications.
 
-Lives here: `Conn`: reading, writing, timeouts, files, statistics, options, closing - checked,
-converted and handed on.
-Never here: how any of it is done (session), what options and statistics there are (options.py,
-stats.py), making connections (dialer.py, listener.py).
+Lives here: `Conn`: who and how it is, statistics, options, closing - checked, converted and
+handed on.
+Never here: reading and writing (channel.py), how any of it is done (session), what options and
+statistics there are (options.py, stats.py), making connections (dialer.py, listener.py).
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Final, Self
 
 from srtpy.callbacks import CALLBACKS, Repeated
-from srtpy.config import MAX_MSS, PACKET_OVERHEAD, Config
+from srtpy.channel import Address, Channel
+from srtpy.config import Config
 from srtpy.errors import PEER_ERROR_FILE_SYSTEM, ConnClosedError
 from srtpy.inside import ConnState, Inside
-from srtpy.internal.clock.units import from_seconds, to_seconds
+from srtpy.internal.clock.units import Micros
+from srtpy.internal.session.dialing import Dialing
 from srtpy.internal.session.session import Session
-from srtpy.msgctrl import MsgCtrl, as_read
+from srtpy.internal.session.waiting import AT_ONCE, Deadline
 from srtpy.observing import Observer, Watch
 from srtpy.options import SockOpt, get_option, set_option
-from srtpy.rawio import TS_PAYLOAD, ConnIO, wrap
+from srtpy.rawio import TS_PAYLOAD
 from srtpy.stats import ConnStats, ExtendedConnStats
-from srtpy.timeouts import seconds
+from srtpy.timeouts import Timeouts, seconds
 
-BytesLike: TypeAlias = bytes | bytearray | memoryview
-"""What can be written; anything else with a buffer works too."""
-Address: TypeAlias = tuple[Any, ...]
-"""(host, port), or the four of IPv6."""
-
-FILE_MODES = ("rb", "wb", "rwb")
+_SETTLING: Final = threading.Lock()
+"""Over the moment a session becomes a connection's; never waited for long."""
 
 
-def _octets(data: BytesLike) -> bytes:
-    return data if type(data) is bytes else memoryview(data).tobytes()
+class _Later:
+    """Stands for a part of a connection that is still being made; whoever needs it learns how that stands."""
+
+    __slots__ = ("_conn", "_part")
+
+    def __init__(self, conn: Conn, part: str) -> None:
+        self._conn = conn
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        self._conn._settle(AT_ONCE)
+        return getattr(getattr(self._conn, self._part), name)
 
 
-class Conn:
+class Conn(Channel):
     """One SRT connection; what `dial` returns and `Listener.accept` hands out.
 
     In live mode, which is all there is so far, each write is one message and one packet, delivered whole, in
@@ -49,200 +56,71 @@ class Conn:
     A `with` statement closes it at the end.
     """
 
-    __slots__ = ("__weakref__", "_inside", "_observer", "_reader", "_session", "_watch", "_writer")
-
-    __iter__ = None
-    """Not iterable, so that `conn, address = listener.accept()` fails at once; iterate `messages()`."""
+    __slots__ = (
+        *("__weakref__", "_config", "_dialing", "_watch"),
+        *("_inside", "_observer", "_session"),
+    )
 
     def __init__(self, session: Session, config: Config) -> None:
         """Not for applications: use `dial` or `Listener.accept`."""
-        self._session = session
-        self._reader = session.reader
-        self._writer = session.writer
-        self._inside = Inside(session, config)
-        self._observer = Observer(self._inside.reading)
+        self._begin(config)
+        self._adopt(session)
+
+    def _begin(self, config: Config) -> None:
+        self._config = config
+        self._dialing: Dialing | None = None
+        self._timeouts = Timeouts(config.rcv_syn, config.snd_syn)
         self._watch: Repeated | None = None
 
-    # ---- reading
+    def _adopt(self, session: Session) -> None:
+        self._inside = Inside(session, self._config, self._timeouts)
+        self._observer = Observer(self._inside.reading)
+        self._reader = session.reader
+        self._writer = session.writer
+        self._session = session
+        self._timeouts.attach(session.set_read_deadline, session.set_write_deadline)
+        self._dialing = None
 
-    def read(self, size: int = -1) -> bytes:
-        """Read the next message, or its next `size` bytes; the rest is what is read next.
+    # ---- connecting
 
-        Waits until a message is due.
+    @classmethod
+    def _connecting(cls, dialing: Dialing, config: Config) -> Self:
+        """Return a connection that is still being made."""
+        conn = cls.__new__(cls)
+        conn._begin(config)
+        conn._dialing = dialing
+        for part in ("_inside", "_observer", "_reader", "_session", "_writer"):
+            setattr(conn, part, _Later(conn, part))
+        return conn
 
-        Returns:
-            The bytes; b"" only once the peer has closed and everything has been read (or for `size` 0).
+    def _settle(self, deadline: Deadline) -> None:
+        """Have a session, or raise why there is none."""
+        dialing = self._dialing
+        if dialing is None:
+            return
+        session = dialing.wait(deadline)
+        with _SETTLING:
+            if self._dialing is not None:
+                self._adopt(session)
 
-        Raises:
-            DeadlineError: nothing came in time.
-            WouldBlockError: nothing is there, and waiting is switched off.
-            ConnectionBrokenError: the peer has been silent for too long; everything that came has been read.
-            ConnClosedError: the connection was closed on this side.
-        """
-        return self._reader.read(size)
+    def wait_connected(self, timeout: float | None = None) -> None:
+        """Wait until a connection dialled with `wait=False` is established.
 
-    def read_into(self, buffer: bytearray | memoryview) -> int:
-        """Read into a writable buffer, as `read(len(buffer))` would; return the number of bytes, 0 at the end."""
-        view = memoryview(buffer).cast("B")
-        if view.readonly:
-            raise TypeError("read_into needs a writable buffer")
-        return self._reader.read_into(view)
-
-    def read_many(self, limit: int = 64) -> list[bytes]:
-        """Wait for one message, return all that are ready, at most `limit`; [] at the end."""
-        return self._reader.read_many(limit)
-
-    def messages(self) -> Iterator[bytes]:
-        """Iterate over the messages until the end; raises what `read` raises."""
-        while message := self.read():
-            yield message
-
-    def read_message(self) -> bytes:
-        """Read the next message whole; b"" at the end."""
-        return self._reader.read()
-
-    def read_msg_ctrl(self) -> tuple[bytes, MsgCtrl]:
-        """Read the next message and what goes with it; b"" at the end."""
-        found = self._reader.read_message()
-        if found is None:
-            return b"", MsgCtrl()
-        (payload, sequence, word, _), due = found
-        return payload, as_read(sequence, word, to_seconds(due))
-
-    # ---- writing
-
-    def write(self, data: BytesLike) -> int:
-        """Write one message; waits until the send buffer has taken it.
-
-        What is too late for the peer to play is dropped rather than sent, as is live's manner.
-
-        Args:
-            data: any bytes-like object, at most `payload_size` bytes; nothing is sent for an empty one.
-
-        Returns:
-            The number of bytes, all of them.
+        Until then reading, writing and looking raise `WouldBlockError`; timeouts can be set.
 
         Raises:
-            MessageTooLargeError: it does not fit into a packet.
-            DeadlineError: the buffer stayed full; `bytes_taken` says how much was taken.
-            WouldBlockError: the buffer is full, and waiting is switched off.
-            PeerShutdownError: the peer has closed.
-            PeerError: the peer has reported a failure.
-            ConnectionBrokenError: the peer has been silent for too long.
-            ConnClosedError: the connection was closed on this side.
+            DeadlineError: not yet; the attempt goes on, for `conn_timeout` in all.
+            OSError: what `dial` raises.
         """
-        return self._writer.write(_octets(data))
+        self._settle(Deadline.after(seconds(timeout, "timeout")))
 
-    def write_many(self, messages: Iterable[BytesLike]) -> int:
-        """Write many messages in one call; cheaper than one by one.
+    @property
+    def _born(self) -> Micros:
+        return self._session.negotiated.start
 
-        Returns:
-            How many were taken: all of them, unless time was up in the middle.
-
-        Raises:
-            What `write` raises, and only if none was taken for want of time.
-        """
-        return self._writer.write_many([_octets(message) for message in messages])
-
-    def write_message(self, data: BytesLike) -> int:
-        """Write one message; the same as `write` in live mode."""
-        return self.write(data)
-
-    def write_msg_ctrl(self, data: BytesLike, msg_ctrl: MsgCtrl) -> int:
-        """Write one message with an origin time, a time to live or freedom of order of its own."""
-        stamp = None if msg_ctrl.src_time is None else from_seconds(msg_ctrl.src_time)
-        if stamp is not None and stamp < self._session.negotiated.start:
-            stamp = None
-        ttl = seconds(msg_ctrl.msg_ttl, "msg_ttl")
-        return self._writer.write_control(
-            _octets(data), stamp, None if ttl is None else from_seconds(ttl), msg_ctrl.in_order
-        )
-
-    # ---- as a socket
-
-    def recv(self, size: int) -> bytes:
-        """Read at most `size` bytes, as `socket.recv`."""
-        if size < 0:
-            raise ValueError("negative buffersize in recv")
-        return self.read(size)
-
-    def recv_into(self, buffer: bytearray | memoryview, nbytes: int = 0) -> int:
-        """Read into a buffer, at most `nbytes` if given, as `socket.recv_into`."""
-        if nbytes < 0:
-            raise ValueError("negative buffersize in recv_into")
-        view = memoryview(buffer).cast("B")
-        return self.read_into(view[:nbytes] if nbytes else view)
-
-    def send(self, data: BytesLike) -> int:
-        """Write one message, as `write`."""
-        return self.write(data)
-
-    def sendall(self, data: BytesLike) -> None:
-        """Write one message, as `write`."""
-        self.write(data)
-
-    def getpeername(self) -> Address:
-        """Return the peer's address, as `socket.getpeername`."""
-        return self.remote_addr
-
-    def getsockname(self) -> Address:
-        """Return our address, as `socket.getsockname`."""
-        return self.local_addr
-
-    def settimeout(self, timeout: float | None) -> None:
-        """Limit every read and write to so many seconds; 0: do not wait at all; None: as long as it takes."""
-        self._inside.timeouts.set_timeout(timeout)
-
-    def gettimeout(self) -> float | None:
-        """Return what `settimeout` set."""
-        return self._inside.timeouts.timeout
-
-    def setblocking(self, flag: bool) -> None:
-        """Be `settimeout(None)` or `settimeout(0.0)`."""
-        self.settimeout(None if flag else 0.0)
-
-    def getblocking(self) -> bool:
-        """Say whether calls may wait, as far as `settimeout` goes."""
-        return self.gettimeout() != 0
-
-    # ---- deadlines
-
-    def set_deadline(self, t: float | None) -> None:
-        """Let reads and writes wait until that instant of `time.monotonic()`, and no longer; None: no such instant."""
-        timeouts = self._inside.timeouts
-        timeouts.set_at(t, timeouts.reading, timeouts.writing)
-
-    def set_read_deadline(self, t: float | None) -> None:
-        """Let reads wait until that instant of `time.monotonic()`; a read that waits now is told."""
-        self._inside.timeouts.set_at(t, self._inside.timeouts.reading)
-
-    def set_write_deadline(self, t: float | None) -> None:
-        """Let writes wait until that instant of `time.monotonic()`; a write that waits now is told."""
-        self._inside.timeouts.set_at(t, self._inside.timeouts.writing)
-
-    # ---- as a file
-
-    def makefile(
-        self, mode: str = "rb", buffering: int = -1
-    ) -> io.RawIOBase | io.BufferedReader | io.BufferedWriter | io.BufferedRWPair:
-        """Return a file over the connection; closing it leaves the connection open.
-
-        Reading takes all messages that are ready and fit.  Writing cuts into packets of `payload_size` (1316
-        bytes, seven packets of MPEG-TS, when that is unset); what does not fill one waits for more or for
-        `flush()`.  After a timeout it refuses to read on.  With `buffering=0` reads return what has come; a
-        buffered reader waits until its buffer is full, which is no good for live media.
-
-        Args:
-            mode: "rb", "wb" or "rwb".
-            buffering: 0 for none, -1 for the default size, else the size in bytes.
-
-        Raises:
-            ValueError: another mode.
-        """
-        if mode not in FILE_MODES:
-            raise ValueError(f"mode={mode!r}: use one of {', '.join(FILE_MODES)}")
-        size = min(self._inside.config.payload_size or TS_PAYLOAD, self._session.negotiated.payload_size)
-        return wrap(ConnIO(self, mode, size, MAX_MSS - PACKET_OVERHEAD, repr(self)), buffering)
+    @property
+    def _packet_size(self) -> int:
+        return min(self._config.payload_size or TS_PAYLOAD, self._session.negotiated.payload_size)
 
     # ---- closing
 
@@ -254,6 +132,9 @@ class Conn:
         """
         if self._watch is not None:
             self._watch.cancel()
+        if self._dialing is not None:
+            self._dialing.close()
+            return
         self._session.close()
         self._observer.freeze()
 
@@ -266,13 +147,13 @@ class Conn:
         self.close()
 
     def __del__(self) -> None:
-        session = getattr(self, "_session", None)
-        if session is None or ConnState(session.state) >= ConnState.CLOSING:
+        if not hasattr(self, "_session") or self.closed:
             return
         warnings.warn(f"unclosed connection {self!r}", ResourceWarning, stacklevel=2, source=self)
+        end = self._session.shut_down if self._dialing is None else self._dialing.close
         # on a thread: a collection may come while this very thread holds the session's lock
         with contextlib.suppress(RuntimeError):
-            threading.Thread(target=session.shut_down, name="srt-unclosed", daemon=True).start()
+            threading.Thread(target=end, name="srt-unclosed", daemon=True).start()
 
     @property
     def closed(self) -> bool:
@@ -283,7 +164,18 @@ class Conn:
 
     @property
     def state(self) -> ConnState:
-        """Where the connection stands."""
+        """Where the connection stands: CONNECTING, CONNECTED, BROKEN (the peer is gone), CLOSING, CLOSED."""
+        dialing = self._dialing
+        if dialing is None:
+            return self._inside.state
+        if not dialing.is_settled:
+            return ConnState.CONNECTING
+        try:
+            self._settle(AT_ONCE)
+        except ConnClosedError:
+            return ConnState.CLOSED
+        except OSError:
+            return ConnState.BROKEN
         return self._inside.state
 
     @property
@@ -317,6 +209,8 @@ class Conn:
         return self._session.negotiated.peer_version
 
     def __repr__(self) -> str:
+        if self._dialing is not None and not self._dialing.is_settled:
+            return "<srtpy.Conn connecting>"
         stream = f" stream_id={self.stream_id!r}" if self.stream_id else ""
         return f"<srtpy.Conn {self.state} {self.local_addr} - {self.remote_addr} id={self.socket_id}{stream}>"
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import fields
 from enum import IntEnum, IntFlag
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from srtpy.config import Config
 from srtpy.internal.clock.units import Micros, from_seconds, to_seconds
@@ -53,14 +53,25 @@ class Core(Protocol):
     counters: Any  # a slotted object of counts
     gauges: Callable[[Micros], Any]
 
-    def configure(self, config: Config, now: Micros) -> None:
-        """Take the settings that can change while connected."""
+    sender: Any  # has a `set_...` for each setting that can change
+    losses: Any
 
     def send_peer_error(self, code: int, now: Micros) -> None:
         """Tell the peer of a failure of ours."""
 
     def send_keepalive(self, now: Micros) -> None:
         """Say that we are there."""
+
+
+_CHANGEABLE: Final[dict[str, Callable[[Core, Config], None]]] = {
+    "max_bw": lambda core, config: core.sender.set_max_bw(config.max_bw),
+    "input_bw": lambda core, config: core.sender.set_input_bw(config.input_bw),
+    "min_input_bw": lambda core, config: core.sender.set_min_input_bw(config.min_input_bw),
+    "overhead_bw": lambda core, config: core.sender.set_overhead_bw(config.overhead_bw),
+    "snd_drop_delay": lambda core, config: core.sender.set_snd_drop_delay(from_seconds(config.snd_drop_delay)),
+    "loss_max_ttl": lambda core, config: core.losses.set_largest_tolerance(config.loss_max_ttl),
+}
+"""How a running connection takes what can change."""
 
 
 class Inside:
@@ -74,10 +85,10 @@ class Inside:
 
     __slots__ = ("_core", "_start_time", "config", "session", "timeouts")
 
-    def __init__(self, session: Session, config: Config) -> None:
+    def __init__(self, session: Session, config: Config, timeouts: Timeouts) -> None:
         self.session = session
         self.config = config
-        self.timeouts = Timeouts(session.set_read_deadline, session.set_write_deadline, config.rcv_syn, config.snd_syn)
+        self.timeouts = timeouts
         self._core = cast(Core, session.engine.core)
         age = self.ask(lambda now: to_seconds(now - session.negotiated.start))
         self._start_time = time.time() - age
@@ -118,11 +129,12 @@ class Inside:
             flags |= PollFlag.OUT
         return flags | PollFlag.ERR if self.state >= ConnState.BROKEN else flags
 
-    def apply(self) -> None:
-        """Have the running connection take its settings from `config` again."""
+    def apply(self, name: str) -> None:
+        """Have the running connection take one setting from `config` again."""
         linger = self.config.linger
         self.session.linger = None if linger is None else from_seconds(linger)
-        self.ask(lambda now: self._core.configure(self.config, now))
+        if name in _CHANGEABLE:
+            self.ask(lambda now: _CHANGEABLE[name](self._core, self.config))
 
     def send_peer_error(self, code: int) -> None:
         """Tell the peer of a failure of ours."""

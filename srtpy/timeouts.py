@@ -44,20 +44,19 @@ class Timeouts:
 
     __slots__ = ("_lock", "_tell_reader", "_tell_writer", "reading", "timeout", "writing")
 
-    def __init__(
-        self,
-        tell_reader: Callable[[Deadline], None],
-        tell_writer: Callable[[Deadline], None],
-        rcv_syn: bool,
-        snd_syn: bool,
-    ) -> None:
+    def __init__(self, rcv_syn: bool = True, snd_syn: bool = True) -> None:
         self._lock = threading.Lock()
-        self._tell_reader = tell_reader
-        self._tell_writer = tell_writer
+        self._tell_reader: Callable[[Deadline], None] | None = None
+        self._tell_writer: Callable[[Deadline], None] | None = None
         self.timeout: float | None = None
         self.reading = Patience(is_blocking=rcv_syn)
         self.writing = Patience(is_blocking=snd_syn)
-        if not rcv_syn or not snd_syn:
+
+    def attach(self, tell_reader: Callable[[Deadline], None], tell_writer: Callable[[Deadline], None]) -> None:
+        """Tell a session, from now on."""
+        with self._lock:
+            self._tell_reader = tell_reader
+            self._tell_writer = tell_writer
             self._tell()
 
     def set_timeout(self, timeout: float | None) -> None:
@@ -92,4 +91,5 @@ class Timeouts:
 
     def _tell(self) -> None:
         for tell, one in ((self._tell_reader, self.reading), (self._tell_writer, self.writing)):
-            tell(Deadline.of(one.at, self.timeout, one.limit, is_blocking=one.is_blocking))
+            if tell is not None:
+                tell(Deadline.of(one.at, self.timeout, one.limit, is_blocking=one.is_blocking))

@@ -133,7 +133,7 @@ def test_unknown_fields() -> None:
     with pytest.raises(TypeError, match="'stream_id'"):
         Config().replace(streamid="x")  # type: ignore[call-arg]
     with pytest.raises(AttributeError, match="did you mean 'recv_latency'"):
-        Config().recvlatency = 1  # type: ignore[attr-defined]
+        Config().recvlatency = 1
     assert did_you_mean("zzz") == ""
 
 

@@ -12,13 +12,24 @@ from srtpy.timeouts import Timeouts, seconds
 def told(rcv_syn: bool = True, snd_syn: bool = True) -> tuple[Timeouts, list[Deadline], list[Deadline]]:
     reading: list[Deadline] = []
     writing: list[Deadline] = []
-    return Timeouts(reading.append, writing.append, rcv_syn, snd_syn), reading, writing
+    timeouts = Timeouts(rcv_syn, snd_syn)
+    timeouts.attach(reading.append, writing.append)
+    return timeouts, reading, writing
 
 
-def test_nothing_set_tells_nothing() -> None:
+def test_nothing_set_is_for_ever() -> None:
     timeouts, reading, writing = told()
-    assert reading == writing == []
     assert timeouts.timeout is None
+    for deadline in (*reading, *writing):
+        assert (deadline.at, deadline.patience, deadline.is_blocking) == (NEVER, NEVER, True)
+
+
+def test_what_was_set_before_there_was_anybody_to_tell() -> None:
+    timeouts = Timeouts()
+    timeouts.set_timeout(0.5)
+    reading: list[Deadline] = []
+    timeouts.attach(reading.append, reading.append)
+    assert [deadline.patience for deadline in reading] == [500_000, 500_000]
 
 
 def test_the_timeout_is_for_both() -> None:
