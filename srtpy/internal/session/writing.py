@@ -156,7 +156,8 @@ class Writer:
             if now >= limit:
                 raise patience.expired("the send buffer stayed full", began)
             wakes_at = min(limit, max(core.next_deadline(), now + SHORTEST_NAP))
-            engine.writer_back_at = wakes_at + MILLISECOND
+            if wakes_at <= now + TAIL:  # further off, what is due may change: then the timer thread sees to it
+                engine.writer_back_at = wakes_at + MILLISECOND
             engine.writable.sleep(wakes_at, now)
             now = monotonic_now()
 

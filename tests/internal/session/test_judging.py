@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from srtpy.errors import RejectReason
+from srtpy.internal.handshake.listener import Request
+from srtpy.internal.session.judging import MOST_JUDGES, Judges, by_bool, by_code
+from srtpy.log import Log
+from tests.internal.session.fakes import until
+
+REQUEST = cast(Request, object())
+
+
+def answers(answer: object) -> Callable[[Request], object]:
+    def callback(request: Request) -> object:
+        assert request is REQUEST
+        return answer
+
+    return callback
+
+
+class AlmostZero(int):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (True, None),
+        (False, RejectReason.PEER),
+        (None, RejectReason.X_INTERNAL_ERROR),
+        (1, RejectReason.X_INTERNAL_ERROR),
+        (0, RejectReason.X_INTERNAL_ERROR),
+        ("yes", RejectReason.X_INTERNAL_ERROR),
+    ],
+)
+def test_only_true_lets_in(answer: object, reason: RejectReason | None, caplog: pytest.LogCaptureFixture) -> None:
+    assert by_bool(answers(answer))(REQUEST, Log(None)) is reason
+    assert bool(caplog.records) is (reason is RejectReason.X_INTERNAL_ERROR)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (0, None),
+        (RejectReason.X_FORBIDDEN, RejectReason.X_FORBIDDEN),
+        (1403, RejectReason.X_FORBIDDEN),
+        (2007, RejectReason(2007)),
+        (True, RejectReason.X_INTERNAL_ERROR),
+        (False, RejectReason.X_INTERNAL_ERROR),
+        (None, RejectReason.X_INTERNAL_ERROR),
+        (0.0, RejectReason.X_INTERNAL_ERROR),
+        (AlmostZero(0), RejectReason.X_INTERNAL_ERROR),
+        (5, RejectReason.X_INTERNAL_ERROR),
+        (-1, RejectReason.X_INTERNAL_ERROR),
+        (1200, RejectReason.X_INTERNAL_ERROR),
+        (1 << 40, RejectReason.X_INTERNAL_ERROR),
+    ],
+)
+def test_only_the_int_zero_lets_in(answer: object, reason: RejectReason | None) -> None:
+    assert by_code(answers(answer))(REQUEST, Log(None)) is reason
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), SystemExit(0), KeyboardInterrupt()])
+@pytest.mark.parametrize("form", [by_bool, by_code])
+def test_a_callback_that_raises_lets_nobody_in_and_is_logged(
+    form: Callable[..., Callable[..., object]], error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    def callback(request: Request) -> bool:
+        raise error
+
+    assert form(callback)(REQUEST, Log(None)) is RejectReason.X_INTERNAL_ERROR
+    assert type(error).__name__ in caplog.text
+    assert "def callback" not in caplog.text
+    assert "in callback" in caplog.text, "where it happened is told"
+
+
+def judges_running(name: str) -> int:
+    return sum(thread.name == name for thread in threading.enumerate())
+
+
+def test_threads_start_when_needed_and_end_when_idle() -> None:
+    judges = Judges("srt-accept-1")
+    assert judges_running("srt-accept-1") == 0
+    done = threading.Event()
+    judges.submit(done.set)
+    assert done.wait(5)
+    until(lambda: judges_running("srt-accept-1") == 0)
+
+
+def test_slow_work_delays_nobody_until_there_are_too_many() -> None:
+    judges = Judges("srt-accept-2")
+    gate, begun, done = threading.Event(), threading.Semaphore(0), threading.Semaphore(0)
+
+    def slow() -> None:
+        begun.release()
+        gate.wait(10)
+        done.release()
+
+    for _ in range(MOST_JUDGES + 3):
+        judges.submit(slow)
+    for _ in range(MOST_JUDGES):
+        assert begun.acquire(timeout=5)
+    assert judges_running("srt-accept-2") == MOST_JUDGES
+    assert not begun.acquire(blocking=False)
+    gate.set()
+    for _ in range(MOST_JUDGES + 3):
+        assert done.acquire(timeout=5)
+    until(lambda: judges_running("srt-accept-2") == 0)
+
+
+def test_a_system_without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    judges = Judges("srt-accept-3")
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError):
+        judges.submit(lambda: None)
+    monkeypatch.undo()
+    done = threading.Event()
+    judges.submit(done.set)
+    assert done.wait(5)
