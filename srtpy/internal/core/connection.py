@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from srtpy.config import Config
 from srtpy.internal.buffer.receive import Delivered, ReceiveBuffer
-from srtpy.internal.clock.units import Micros
+from srtpy.internal.clock.units import NEVER, Micros
 from srtpy.internal.congestion.arrivals import Arrivals
 from srtpy.internal.core.acks import Acks
 from srtpy.internal.core.counters import Counters
@@ -217,10 +217,14 @@ class Connection:
 
     def next_deadline(self) -> Micros:
         """Return when `handle_timer` is needed next; what becomes readable has its own time."""
+        if self._liveness.is_over:
+            return NEVER
         return min(self.sender.deadline, self._acks.deadline, self.losses.deadline, self._liveness.deadline)
 
     def handle_timer(self, now: Micros) -> None:
         """Let every part whose deadline has come do what it is for."""
+        if self._liveness.is_over:
+            return
         for part in (self.sender, self._acks, self.losses, self._liveness):
             if part.deadline <= now:
                 part.on_deadline(now)
