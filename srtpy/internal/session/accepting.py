@@ -181,6 +181,8 @@ class Accepting:
 
     def _hear(self, piece: Batch, path: Path) -> None:
         with self._lock:
+            if self._is_closed:
+                return
             answer = self._answerer.answer(piece, path.remote, path.source, monotonic_now())
             if isinstance(answer, Request):
                 self._judged[answer.key] = answer, path

@@ -1,0 +1,398 @@
+"""Listening, with callers whose every packet is known."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from srtpy.config import Config
+from srtpy.errors import DeadlineError, ListenerClosedError, RejectReason, WouldBlockError
+from srtpy.internal.clock.monotonic import now as monotonic_now
+from srtpy.internal.clock.units import MILLISECOND, SECOND
+from srtpy.internal.handshake.listener import Request
+from srtpy.internal.handshake.negotiation import Opened, Refusal
+from srtpy.internal.session.accepting import Accepting, listen
+from srtpy.internal.session.fate import State
+from srtpy.internal.session.judging import by_bool, by_code
+from srtpy.internal.session.registry import OPEN
+from srtpy.internal.session.session import Session
+from srtpy.internal.session.waiting import AT_ONCE, Deadline
+from tests.internal.session.callers import PlainCaller, without_stamp
+from tests.internal.session.fakes import in_thread, until
+
+pytestmark = pytest.mark.usefixtures("no_descriptor_left")
+
+CONFIG = Config(linger=0.0)
+SOON = Deadline.after(5.0)
+
+
+@pytest.fixture
+def listener() -> Iterator[Accepting]:
+    with listening() as listener:
+        yield listener
+
+
+@contextlib.contextmanager
+def listening(backlog: int = 16) -> Iterator[Accepting]:
+    listener = listen(("127.0.0.1", 0), CONFIG, backlog)
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
+def threads(name: str) -> int:
+    return sum(thread.name == name for thread in threading.enumerate())
+
+
+def test_a_caller_is_let_in(listener: Accepting) -> None:
+    with PlainCaller(listener.local_address, Config(stream_id="live/a")) as caller:
+        agreed = caller.connect().negotiated
+        session = listener.accept(SOON)
+        assert session.socket_id == agreed.peer_socket_id
+        assert session.negotiated.stream_id == "live/a"
+        assert session.remote_address == caller.address
+        assert session.local_address == listener.local_address
+        session.close()
+
+
+def test_its_thread_is_named_after_the_port(listener: Accepting) -> None:
+    assert threads(f"srt-listen-{listener.local_address[1]}") == 1
+
+
+def test_data_on_the_heels_of_the_answer_is_not_lost(listener: Accepting) -> None:
+    with PlainCaller(listener.local_address) as caller:
+        opened = caller.connect()
+        caller.socket.send(caller.data(opened.negotiated.peer_socket_id, b"first"))
+        session = listener.accept(SOON)
+        assert session.reader.read(deadline=SOON) == b"first"
+        session.close()
+
+
+def test_a_repeated_conclusion_is_answered_again_and_opens_nothing(listener: Accepting) -> None:
+    with PlainCaller(listener.local_address) as caller:
+        caller.ask()
+        answers = [caller.receive()]
+        for _ in range(4):
+            caller.socket.send(caller.conclusion)
+            answers.append(caller.receive())
+        assert len({without_stamp(answer) for answer in answers}) == 1
+        session = listener.accept(SOON)
+        with pytest.raises(WouldBlockError):
+            listener.accept(AT_ONCE)
+        session.close()
+
+
+def test_one_socket_id_from_two_ports_makes_two_connections(listener: Accepting) -> None:
+    with PlainCaller(listener.local_address) as one, PlainCaller(listener.local_address) as other:
+        ids = {caller.connect().negotiated.peer_socket_id for caller in (one, other)}
+        sessions = [listener.accept(SOON), listener.accept(SOON)]
+        assert {session.socket_id for session in sessions} == ids
+        assert len(ids) == 2
+        for session in sessions:
+            session.close()
+
+
+def test_a_belated_repeat_after_the_end_opens_nothing(listener: Accepting) -> None:
+    with PlainCaller(listener.local_address) as caller:
+        caller.connect()
+        listener.accept(SOON).close()
+        caller.receive()  # the SHUTDOWN
+        caller.socket.send(caller.conclusion)
+        with pytest.raises(TimeoutError):
+            caller.receive(0.05)
+        with pytest.raises(WouldBlockError):
+            listener.accept(AT_ONCE)
+
+
+def test_garbage_is_survived(listener: Accepting) -> None:
+    with PlainCaller(listener.local_address) as caller:
+        for garbage in (
+            b"",
+            b"x",
+            bytes(16),
+            bytes(64),
+            b"\x80" + bytes(63),
+            b"\x80\0\0\0" + b"\xff" * 60,
+            os.urandom(1456),
+        ):
+            caller.socket.send(garbage)
+        caller.connect()
+        listener.accept(SOON).close()
+
+
+def test_an_error_of_ours_costs_one_caller_one_answer(
+    listener: Accepting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with PlainCaller(listener.local_address) as caller:
+        with monkeypatch.context() as broken:
+            broken.setattr(listener._answerer, "answer", lambda *arguments: 1 // 0)
+            caller.say()
+            until(lambda: "ZeroDivisionError" in caplog.text)
+        caller.caller.handle_timer(monotonic_now() + 250 * MILLISECOND)
+        caller.connect()
+        listener.accept(SOON).close()
+
+
+# ---- the application's word
+
+
+@pytest.mark.parametrize(
+    ("judge", "reason"),
+    [
+        (by_bool(lambda request: True), None),
+        (by_bool(lambda request: False), RejectReason.PEER),
+        (by_bool(lambda request: None), RejectReason.X_INTERNAL_ERROR),
+        (by_code(lambda request: 0), None),
+        (by_code(lambda request: 1409), RejectReason.X_CONFLICT),
+        (by_code(lambda request: 1 // 0), RejectReason.X_INTERNAL_ERROR),
+    ],
+)
+def test_a_callback_decides(listener: Accepting, judge: Callable[..., RejectReason | None], reason: int | None) -> None:
+    listener.judge = judge
+    with PlainCaller(listener.local_address) as caller:
+        caller.ask()
+        if reason is None:
+            assert isinstance(caller.outcome(), Opened)
+            listener.accept(SOON).close()
+        else:
+            assert caller.refusal().reason == reason
+            with pytest.raises(WouldBlockError):
+                listener.accept(AT_ONCE)
+
+
+def test_a_callback_sees_who_asks_once_though_it_is_asked_often(listener: Accepting) -> None:
+    gate = threading.Event()
+    seen: list[Request] = []
+
+    def callback(request: Request) -> bool:
+        seen.append(request)
+        return gate.wait(5)
+
+    listener.judge = by_bool(callback)
+    with PlainCaller(listener.local_address, Config(stream_id="who")) as caller:
+        caller.ask()
+        until(lambda: len(seen) == 1)
+        for _ in range(3):
+            caller.socket.send(caller.conclusion)
+        gate.set()
+        assert isinstance(caller.outcome(), Opened)
+        listener.accept(SOON).close()
+        assert len(seen) == 1
+        assert (seen[0].stream_id, seen[0].remote, seen[0].hs_version) == ("who", caller.address, 5)
+
+
+def test_a_slow_callback_delays_nobody_else(listener: Accepting) -> None:
+    gate = threading.Event()
+
+    def callback(request: Request) -> bool:
+        return request.stream_id != "slow" or gate.wait(10)
+
+    listener.judge = by_bool(callback)
+    with (
+        PlainCaller(listener.local_address, Config(stream_id="slow")) as slow,
+        PlainCaller(listener.local_address, Config(stream_id="quick")) as quick,
+    ):
+        slow.ask()
+        begun = monotonic_now()
+        quick.connect()
+        assert monotonic_now() - begun < 300 * MILLISECOND
+        first = listener.accept(SOON)
+        gate.set()
+        assert isinstance(slow.outcome(), Opened)
+        second = listener.accept(SOON)
+        assert [first.negotiated.stream_id, second.negotiated.stream_id] == ["quick", "slow"]
+        first.close()
+        second.close()
+    until(lambda: threads(f"srt-accept-{listener.local_address[1]}") == 0)
+
+
+def test_a_callback_may_close_the_listener(listener: Accepting) -> None:
+    def callback(request: Request) -> bool:
+        listener.close()
+        return True
+
+    listener.judge = by_bool(callback)
+    with PlainCaller(listener.local_address) as caller:
+        caller.ask()
+        assert caller.refusal().reason == RejectReason.CLOSE
+
+
+def test_without_a_thread_for_the_callback_the_caller_hears_of_it(
+    listener: Accepting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(work: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    listener.judge = by_bool(lambda request: True)
+    monkeypatch.setattr(type(listener._judges), "submit", lambda judges, work: refuse(work))
+    with PlainCaller(listener.local_address) as caller:
+        caller.ask()
+        assert caller.refusal().reason == RejectReason.RESOURCE
+
+
+# ---- the backlog
+
+
+def test_when_the_backlog_is_full_callers_hear_so_at_once() -> None:
+    with listening(backlog=1) as listener, contextlib.ExitStack() as stack:
+        first, second, third = (stack.enter_context(PlainCaller(listener.local_address)) for _ in range(3))
+        first.connect()
+        until(lambda: listener._backlog.is_full)
+        second.ask()
+        assert second.refusal().reason == RejectReason.BACKLOG
+        listener.accept(SOON).close()
+        third.connect()
+        listener.accept(SOON).close()
+
+
+def test_a_place_is_lost_while_the_callback_thinks() -> None:
+    gate = threading.Event()
+    with listening(backlog=1) as listener, contextlib.ExitStack() as stack:
+        listener.judge = by_bool(lambda request: gate.wait(5))
+        callers = [stack.enter_context(PlainCaller(listener.local_address)) for _ in range(2)]
+        for caller in callers:
+            caller.ask()
+        until(lambda: len(listener._judged) == 2)
+        gate.set()
+        outcomes = [caller.outcome() for caller in callers]
+        assert sum(isinstance(outcome, Opened) for outcome in outcomes) == 1
+        assert [outcome.reason for outcome in outcomes if not isinstance(outcome, Opened)] == [RejectReason.BACKLOG]
+        listener.accept(SOON).close()
+
+
+def test_what_a_caller_cannot_agree_to_is_told_though_the_application_would(
+    listener: Accepting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener._answerer, "accept", lambda *arguments: Refusal(RejectReason.UNSECURE, "no"))
+    with PlainCaller(listener.local_address) as caller:
+        caller.ask()
+        assert caller.refusal().reason == RejectReason.UNSECURE
+    assert not listener._judged
+
+
+def test_no_longer_than_the_deadline(listener: Accepting) -> None:
+    with pytest.raises(DeadlineError):
+        listener.accept(Deadline.after(0.01))
+    with pytest.raises(WouldBlockError):
+        listener.accept(AT_ONCE)
+
+
+def test_a_system_without_threads_lets_nobody_in_and_keeps_nothing(
+    listener: Accepting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(session: Session, early: object = ()) -> None:
+        session.shut_down()
+        session._take_down()
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as without, PlainCaller(listener.local_address) as caller:
+        without.setattr(Session, "start", refuse)
+        caller.ask()
+        until(lambda: not listener._judged and not listener._backlog._reserved)
+    with PlainCaller(listener.local_address) as caller:
+        caller.connect()
+        listener.accept(SOON).close()
+
+
+# ---- the end
+
+
+def test_closing_wakes_who_waits_to_accept() -> None:
+    with listening() as listener:
+        accepting = in_thread(listener.accept)
+        until(lambda: listener._backlog._filled.count == 1)
+        listener.close()
+        with pytest.raises(ListenerClosedError):
+            accepting.result()
+        with pytest.raises(ListenerClosedError):
+            listener.accept(AT_ONCE)
+        assert listener.is_closed
+
+
+def test_what_has_been_accepted_lives_on_and_the_port_with_it() -> None:
+    with listening() as listener, PlainCaller(listener.local_address) as caller:
+        peer = caller.connect().negotiated.peer_socket_id
+        session = listener.accept(SOON)
+        listener.close()
+        caller.socket.send(caller.data(peer, b"still here"))
+        assert session.reader.read(deadline=SOON) == b"still here"
+        with pytest.raises(OSError, match="in use") as caught:
+            listen(listener.local_address, CONFIG, 1)
+        assert caught.value.errno == errno.EADDRINUSE
+        session.close()
+        listen(listener.local_address, CONFIG, 1).close()
+
+
+def test_what_waits_to_be_accepted_is_closed() -> None:
+    with listening() as listener, PlainCaller(listener.local_address) as caller:
+        caller.connect()
+        until(lambda: len(listener._backlog) == 1)
+        listener.close()
+        kinds = {caller.receive()[1] for _ in range(1)}
+        assert kinds == {5}, "SHUTDOWN"
+
+
+def test_who_is_being_judged_is_refused() -> None:
+    gate, asked = threading.Event(), threading.Event()
+
+    def callback(request: Request) -> bool:
+        asked.set()
+        return gate.wait(10)
+
+    with listening() as listener, PlainCaller(listener.local_address) as caller:
+        listener.judge = by_bool(callback)
+        caller.ask()
+        assert asked.wait(5)
+        begun = monotonic_now()
+        listener.close()
+        assert monotonic_now() - begun < SECOND, "nobody waits for callbacks"
+        assert caller.refusal().reason == RejectReason.CLOSE
+        gate.set()
+
+
+def test_closing_is_idempotent_from_many_threads() -> None:
+    with listening() as listener:
+        for closer in [in_thread(listener.close) for _ in range(8)]:
+            closer.result()
+        assert threads(f"srt-listen-{listener.local_address[1]}") == 0
+
+
+def test_the_port_is_free_at_once() -> None:
+    with listening() as listener:
+        address = listener.local_address
+    for _ in range(5):
+        listen(address, CONFIG, 1).close()
+
+
+def test_when_the_interpreter_ends_nobody_is_let_in_any_more(listener: Accepting) -> None:
+    listener.shut_down()
+    with PlainCaller(listener.local_address) as caller:
+        caller.say()
+        with pytest.raises(TimeoutError):
+            caller.receive(0.05)
+    listener._is_closed = False  # so that the fixture can close it
+
+
+def test_a_forks_child_does_not_listen(listener: Accepting) -> None:
+    with listener._lock:
+        child = os.fork()
+        if not child:
+            try:
+                listener.accept(AT_ONCE)
+            except ListenerClosedError:
+                listener.close()
+                OPEN.shut_down()
+                os._exit(0)
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    with PlainCaller(listener.local_address) as caller:
+        caller.connect()
+        session = listener.accept(SOON)
+        assert session.state is State.CONNECTED
+        session.close()
