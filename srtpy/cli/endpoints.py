@@ -1,0 +1,310 @@
+"""Where a stream comes from and where it goes: SRT, UDP, files, standard input and output.
+
+Lives here: one class a kind of end, the same four verbs for each: open, read or write, close.
+Never here: moving data between two ends (live.py), SRT URLs (srtpy.url).
+Source: srt-live-transmit's URL forms.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+import srtpy
+from srtpy.cli.mpegts import MESSAGE_SIZE
+from srtpy.url import SrtUrl, parse_url
+
+READ_MESSAGES: Final = 64  # messages moved in one go
+LARGEST_DATAGRAM: Final = 65_535
+UDP_BUFFER: Final = 4 << 20  # bytes asked of the kernel for UDP ends
+ACCEPT_STEP: Final = 0.5  # seconds between looks at whether we are to stop
+
+
+class End:
+    """One end of a stream.
+
+    Attributes:
+        name: how people call it.
+        is_live: its data comes whether or not it is read, and is worth nothing later.
+        reopens: it can come back after it ended.
+        conn: the SRT connection, if it has one now.
+    """
+
+    is_live = False
+    reopens = False
+    conn: srtpy.Conn | None = None
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.stop = threading.Event()
+
+    def open(self) -> None:
+        """Get ready; may take as long as the other side does."""
+
+    def read(self) -> list[bytes]:
+        """Wait for data and return it; [] at the end."""
+        raise srtpy.SRTError(f"{self.name} cannot be read")
+
+    def write(self, messages: list[bytes]) -> None:
+        """Write messages."""
+        raise srtpy.SRTError(f"{self.name} cannot be written to")
+
+    def close(self) -> None:
+        """Let go; may be called from another thread, and more than once."""
+
+
+class SrtEnd(End):
+    """An srt:// URL: calls, or listens and accepts one peer at a time."""
+
+    is_live = reopens = True
+
+    def __init__(self, url: str, stream_id: str | None = None) -> None:
+        self._where: SrtUrl = parse_url(url)
+        host, port = self._where.remote if self._where.mode == "caller" else self._where.local
+        super().__init__(f"srt://{host}:{port} ({self._where.mode})")
+        self._config = srtpy.Config.from_url(url)
+        if stream_id is not None:
+            self._config.stream_id = stream_id
+        self._listener: srtpy.Listener | None = None
+
+    def open(self) -> None:
+        """Dial, or wait for a caller; `stop` ends the wait."""
+        if self._where.mode == "caller":
+            conn = srtpy.dial(self._where.remote, self._config)
+        elif self._where.mode == "listener":
+            conn = self._accept()
+        else:
+            raise srtpy.SRTError(f"mode={self._where.mode} is not available here: use caller or listener")
+        conn.settimeout(self._where.timeout)
+        self.conn = conn
+
+    def _accept(self) -> srtpy.Conn:
+        if self._listener is None:
+            self._listener = srtpy.listen(self._where.local, self._config, backlog=1)
+            self._listener.settimeout(ACCEPT_STEP)
+        while not self.stop.is_set():
+            try:
+                return self._listener.accept()
+            except TimeoutError:
+                continue
+        raise srtpy.ConnClosedError("stopped while waiting for a caller")
+
+    def read(self) -> list[bytes]:
+        """Read what is ready."""
+        return self._connected().read_many(READ_MESSAGES)
+
+    def write(self, messages: list[bytes]) -> None:
+        """Write all messages."""
+        conn = self._connected()
+        done = 0
+        while done < len(messages):
+            done += conn.write_many(messages[done:])
+
+    def _connected(self) -> srtpy.Conn:
+        if self.conn is None:
+            raise srtpy.ConnClosedError(f"{self.name} is not connected")
+        return self.conn
+
+    def hang_up(self) -> None:
+        """Close the connection, keep the listener for the next caller."""
+        conn, self.conn = self.conn, None
+        if conn is not None:
+            conn.close()
+
+    def close(self) -> None:
+        """Close everything; a wait in `open` ends."""
+        self.stop.set()
+        self.hang_up()
+        if self._listener is not None:
+            self._listener.close()
+
+
+class UdpEnd(End):
+    """A udp:// URL: a port to receive on (groups are joined), or an address to send to.
+
+    Keys: `adapter` (a local address, for groups), `ttl`, `iptos`, `rcvbuf`, `sndbuf`, `mcloop`.
+    """
+
+    is_live = True
+
+    def __init__(self, url: str, *, is_source: bool) -> None:
+        parts = urlsplit(url)
+        super().__init__(f"udp://{parts.netloc}")
+        if parts.port is None:
+            raise ValueError(f"{url}: a port is needed, as in udp://239.1.1.1:5000")
+        self._host = (parts.hostname or "").lstrip("@")
+        self._port = parts.port
+        self._keys = dict(parse_qsl(parts.query))
+        unknown = set(self._keys) - {"adapter", "ttl", "iptos", "rcvbuf", "sndbuf", "mcloop"}
+        if unknown:
+            raise ValueError(f"{url}: unknown key {', '.join(sorted(unknown))}")
+        self._is_source = is_source
+        self._socket: socket.socket | None = None
+        self._partial = b""
+
+    def open(self) -> None:
+        """Open the socket."""
+        host = self._host or ("" if self._is_source else "127.0.0.1")
+        flags = socket.AI_PASSIVE if self._is_source else 0
+        family, _, _, _, address = socket.getaddrinfo(
+            host or None, self._port, type=socket.SOCK_DGRAM, flags=flags, family=0 if host else socket.AF_INET
+        )[0]
+        opened = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            self._configure(opened, family, address)
+        except BaseException:
+            opened.close()
+            raise
+        self._socket = opened
+
+    def _configure(self, opened: socket.socket, family: int, address: tuple[Any, ...]) -> None:
+        receive, send = int(self._keys.get("rcvbuf", UDP_BUFFER)), int(self._keys.get("sndbuf", UDP_BUFFER))
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send)
+        if self._is_source:
+            if _is_group(family, str(address[0])):
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.bind(address)
+            if _is_group(family, str(address[0])):
+                self._join(opened, family, str(address[0]))
+            return
+        level, hops, many = (
+            (socket.IPPROTO_IP, socket.IP_TTL, socket.IP_MULTICAST_TTL)
+            if family == socket.AF_INET
+            else (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, socket.IPV6_MULTICAST_HOPS)
+        )
+        if "ttl" in self._keys:
+            opened.setsockopt(level, hops, int(self._keys["ttl"]))
+            opened.setsockopt(level, many, int(self._keys["ttl"]))
+        if "mcloop" in self._keys and family == socket.AF_INET:
+            opened.setsockopt(level, socket.IP_MULTICAST_LOOP, int(self._keys["mcloop"]))
+        if "iptos" in self._keys and family == socket.AF_INET:
+            opened.setsockopt(level, socket.IP_TOS, int(self._keys["iptos"], 0))
+        if "adapter" in self._keys and family == socket.AF_INET:
+            opened.setsockopt(level, socket.IP_MULTICAST_IF, socket.inet_aton(self._keys["adapter"]))
+        opened.connect(address)
+
+    def _join(self, opened: socket.socket, family: int, group: str) -> None:
+        if family == socket.AF_INET:
+            request = socket.inet_aton(group) + socket.inet_aton(self._keys.get("adapter", "0.0.0.0"))
+            opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
+        else:
+            request = socket.inet_pton(family, group) + struct.pack("@I", 0)
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, request)
+
+    def read(self) -> list[bytes]:
+        """Wait for a datagram, take those that wait behind it; cut those too long for a message."""
+        opened = self._opened()
+        datagrams = [opened.recv(LARGEST_DATAGRAM)]
+        with contextlib.suppress(BlockingIOError):
+            while len(datagrams) < READ_MESSAGES:
+                datagrams.append(opened.recv(LARGEST_DATAGRAM, socket.MSG_DONTWAIT))
+        if max(map(len, datagrams)) <= MESSAGE_SIZE:
+            return datagrams
+        return [each[at : at + MESSAGE_SIZE] for each in datagrams for at in range(0, len(each), MESSAGE_SIZE)]
+
+    def write(self, messages: list[bytes]) -> None:
+        """Send each message as a datagram; nobody listening is nobody's fault."""
+        opened = self._opened()
+        for message in messages:
+            with contextlib.suppress(ConnectionRefusedError):
+                opened.send(message)
+
+    def _opened(self) -> socket.socket:
+        if self._socket is None:
+            raise srtpy.ConnClosedError(f"{self.name} is closed")
+        return self._socket
+
+    def close(self) -> None:
+        """Close the socket, waking whoever reads it."""
+        opened, self._socket = self._socket, None
+        if opened is not None:
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)  # wakes a blocked recv, and says ENOTCONN all the same
+            opened.close()
+
+
+def _is_group(family: int, host: str) -> bool:
+    packed = socket.inet_pton(family, host)
+    return packed[0] == 0xFF if family == socket.AF_INET6 else packed[0] >> 4 == 0xE
+
+
+class FileEnd(End):
+    """A file, or standard input or output.
+
+    Args:
+        path: where; None for the standard streams.
+        chunk: bytes of a message read from it.
+    """
+
+    def __init__(self, path: str | None, *, is_source: bool, chunk: int = MESSAGE_SIZE) -> None:
+        super().__init__(path if path is not None else "standard input" if is_source else "standard output")
+        self._path = path
+        self._chunk = chunk
+        self._is_source = is_source
+        self._file: IO[bytes] | None = None
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether it is a file on a disk, which could be read at any speed."""
+        return self._path is not None and os.path.isfile(self._path)
+
+    def open(self) -> None:
+        """Open the file."""
+        if self._path is None:
+            self._file = sys.stdin.buffer if self._is_source else sys.stdout.buffer
+        else:
+            self._file = Path(self._path).open("rb" if self._is_source else "wb")  # noqa: SIM115 - close() does
+
+    def read(self) -> list[bytes]:
+        """Return the next chunk; a pipe's short read is filled up, so that messages are whole."""
+        if self._file is None:
+            return []
+        chunk = self._file.read(self._chunk)
+        return [chunk] if chunk else []
+
+    def write(self, messages: list[bytes]) -> None:
+        """Write and flush: whoever reads along is live."""
+        if self._file is None:
+            raise srtpy.ConnClosedError(f"{self.name} is closed")
+        self._file.writelines(messages)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file; the standard streams stay open."""
+        opened, self._file = self._file, None
+        if opened is not None and self._path is not None:
+            opened.close()
+
+
+def open_end(text: str, *, is_source: bool, chunk: int = MESSAGE_SIZE, stream_id: str | None = None) -> End:
+    """Return the end that `text` describes, not yet opened.
+
+    Args:
+        text: `srt://…`, `udp://…`, `file://con`, `file:///path`, `-` or a path.
+        is_source: whether it is to be read.
+        chunk: bytes of a message, for files.
+        stream_id: overrides the URL's, for SRT.
+
+    Raises:
+        ValueError: the URL is wrong, or of a kind not known here.
+    """
+    scheme, separator, rest = text.partition("://")
+    match scheme.lower() if separator else "":
+        case "srt":
+            return SrtEnd(text, stream_id)
+        case "udp":
+            return UdpEnd(text, is_source=is_source)
+        case "file":
+            return FileEnd(None if rest == "con" else rest, is_source=is_source, chunk=chunk)
+        case "":
+            return FileEnd(None if text == "-" else text, is_source=is_source, chunk=chunk)
+        case other:
+            raise ValueError(f"{text}: {other}:// is not known; use srt://, udp://, file://, a path or -")

@@ -1,0 +1,138 @@
+"""Figures about a running stream, each interval, on the screen and into a file.
+
+Lives here: the thread that takes snapshots of both ends' connections and passes them on.
+Never here: their formats (srtpy.statswriter), the layout of the screen (screen.py).
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any, Final
+
+import srtpy
+from srtpy.cli.endpoints import End
+from srtpy.cli.pump import Pump
+from srtpy.cli.screen import Screen, duration, megabits, size
+from srtpy.statswriter import CsvWriter, JsonLinesWriter, PrometheusWriter
+
+COLUMNS: Final = {"time": 9, "in": 14, "out": 14, "RTT": 9, "lost": 7, "resent": 7, "dropped": 8, "buffer": 9}
+FORMATS: Final = ("json", "csv", "prometheus")
+
+
+class StatsFile:
+    """Writes snapshots to a file in one of three formats.
+
+    JSON and CSV grow by a line a snapshot, of what happened since the one before; Prometheus text
+    holds the latest totals and is replaced whole, as its text-file collectors want it.
+
+    Raises:
+        ModuleNotFoundError: the format is Prometheus and prometheus-client is not installed.
+    """
+
+    def __init__(self, path: str, form: str) -> None:
+        self._path = Path(path)
+        self._lines: IO[str] | None = None
+        self._prometheus: PrometheusWriter | None = None
+        if form == "prometheus":
+            self._client: Any = importlib.import_module("prometheus_client")
+            self._registry = self._client.CollectorRegistry()
+            self._prometheus = PrometheusWriter()
+            self._registry.register(self._prometheus)
+        else:
+            self._lines = self._path.open("w", encoding="utf-8", newline="")
+            self._writer = (JsonLinesWriter if form == "json" else CsvWriter)(self._lines)
+
+    def write(self, conn: srtpy.Conn, recent: srtpy.ConnStats, role: str) -> None:
+        """Write a snapshot of one connection."""
+        if self._prometheus is None:
+            self._writer.write(recent)
+        else:
+            host, port = conn.remote_addr[:2]
+            self._prometheus.write(conn.stats(), role, f"{host}:{port}", conn.stream_id)
+
+    def flush(self) -> None:
+        """Put the latest totals where scrapers find them, all at once."""
+        if self._prometheus is not None:
+            fresh = self._path.with_name(self._path.name + ".new")
+            fresh.write_bytes(self._client.generate_latest(self._registry))
+            fresh.replace(self._path)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._lines is not None:
+            self._lines.close()
+
+
+class Figures:
+    """Takes and passes on snapshots each `interval` seconds until it is stopped."""
+
+    def __init__(self, pump: Pump, screen: Screen | None, file: StatsFile | None, interval: float) -> None:
+        self._pump, self._screen, self._file, self._interval = pump, screen, file, interval
+        self._stop = threading.Event()
+        self._looked_at = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="srtpy-figures", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after a last look."""
+        if self._thread.is_alive():
+            self._stop.set()
+            self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval):
+            self._look()
+        self._look()
+        if self._file is not None:
+            self._file.close()
+
+    def _look(self) -> None:
+        """Take a snapshot of each connection there is, and pass them on."""
+        source = self._snapshot(self._pump.source, "receiver")
+        sink = self._snapshot(self._pump.sink, "sender")
+        elapsed, self._looked_at = time.monotonic() - self._looked_at, time.monotonic()
+        if self._file is not None:
+            self._file.flush()
+        if self._screen is not None and elapsed > 0:
+            self._screen.row(self._row(source, sink, elapsed))
+
+    def _snapshot(self, end: End, role: str) -> srtpy.ConnStats | None:
+        conn = end.conn
+        if conn is None:
+            return None
+        recent = conn.stats(clear=True)
+        if self._file is not None:
+            self._file.write(conn, recent, role)
+        return recent
+
+    def _row(self, source: srtpy.ConnStats | None, sink: srtpy.ConnStats | None, elapsed: float) -> list[str]:
+        """Say what came in, what went out, how the links are."""
+        links = [stats for stats in (source, sink) if stats is not None]
+        return [
+            duration(time.monotonic() - self._pump.began),
+            megabits(source.recv_unique_bytes / elapsed) if source else "-",
+            megabits(sink.sent_unique_bytes / elapsed) if sink else "-",
+            " ".join(f"{stats.rtt * 1000:.1f}" for stats in links) + " ms" if links else "-",
+            str(source.recv_loss if source else sink.lost_packets if sink else 0),
+            str(sum(stats.retransmits + stats.recv_retrans for stats in links)),
+            str(sum(stats.recv_dropped + stats.sent_dropped for stats in links) + self._pump.dropped),
+            f"{sum(stats.send_buf_size + stats.recv_buf_size for stats in links)} pkt",
+        ]
+
+
+def totals(pump: Pump) -> str:
+    """Say in a line what a pump has moved."""
+    elapsed = time.monotonic() - pump.began
+    rate = megabits(pump.bytes / elapsed) if elapsed > 0 else "-"
+    text = f"{pump.messages} messages, {size(pump.bytes)} in {duration(elapsed)} ({rate} on average)"
+    if pump.dropped:
+        text += f", {pump.dropped} messages dropped while nobody could take them"
+    if pump.reconnections:
+        text += f", {pump.reconnections} reconnections"
+    return text
