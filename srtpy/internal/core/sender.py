@@ -219,8 +219,11 @@ class Sender:
             if not is_behind:
                 self.flow_window = max(self.flow_window - advance, 0)
             return True
-        if ack.available is not None and not is_behind and self._feedback.is_newest(number or 0):
-            self.flow_window = ack.available
+        if ack.available is not None and self._feedback.is_newest(number or 0):
+            # Of what we gave up the peer may still hold places free.  libsrt does not heed such an ACK, and
+            # once it gives up packets as fast as they come it never learns that a window has opened.
+            gone = SEQ_MASK + 1 - advance if is_behind else 0
+            self.flow_window = max(ack.available - gone, 0)
         self._learn(ack, now)
         return True
 

@@ -204,6 +204,32 @@ def test_gauges() -> None:
     assert scene.sender.last_message_number == 6
 
 
+def test_what_is_too_late_is_dropped_when_something_is_written() -> None:
+    scene = Scene()
+    scene.write(5)
+    scene.sender.write(MESSAGE, START + 1021 * MILLISECOND)
+    assert (scene.sender.unacknowledged, scene.counters.sent_dropped) == (1, 5)
+
+
+def test_the_input_is_measured_however_it_is_written() -> None:
+    scene = Scene(config=Config(max_bw=0))
+    for tick in range(2000):
+        now = START + tick * MILLISECOND
+        if tick % 2:
+            scene.sender.write(MESSAGE, now)
+        else:
+            scene.sender.write_many([MESSAGE], now)
+    assert scene.sender.max_bandwidth == 1360 * 1000 * 125 // 100
+    assert scene.sender.congestion_window == WINDOW
+
+
+def test_a_take_can_be_limited() -> None:
+    scene = Scene()
+    scene.write(30)
+    assert len(scene.sender.take(START, limit=10)) == 10
+    assert scene.sender.deadline <= START + 440
+
+
 # ---- sent --------------------------------------------------------------------------------------
 
 
@@ -309,7 +335,7 @@ def test_an_older_acknowledgement_changes_nothing(isn: int) -> None:
     scene.sent(40)
     scene.ack(30)
     for place in (0, 29, -5, -(1 << 29)):
-        assert scene.ack(place, available=3, rtt=999_999)
+        assert scene.sender.acknowledged(Ack(scene.seq(place), 999_999, 1, 3, 1, 1, 1), 0x7FFFFFFF, scene.now)
     assert scene.light_ack(10)
     assert (scene.sender.flight, scene.sender.flow_window) == (10, WINDOW)
     assert scene.round_trip.smoothed == 40_000
@@ -322,6 +348,23 @@ def test_an_overtaken_acknowledgement_does_not_close_the_window() -> None:
     scene.sender.acknowledged(reopened, 2, scene.now)
     scene.sender.acknowledged(full, 1, scene.now)
     assert scene.sender.flow_window == 500
+
+
+def test_the_window_opens_also_behind_what_was_given_up(isn: int) -> None:
+    """Packets are given up as fast as they come, so no acknowledgement ever catches up."""
+    scene = Scene(isn, flow_window=600)
+    scene.sent(20)
+    scene.ack(20, available=0)
+    for _ in range(3000):
+        scene.write(1)
+        scene.run(scene.now + MILLISECOND)
+    gone = distance(scene.isn, scene.sender.next_seq) - scene.sender.flight - 20
+    assert gone == pytest.approx(2000, abs=30)
+    scene.ack(20, available=gone - 1)
+    assert scene.sender.flow_window == 0
+    scene.ack(20, available=gone + 500)
+    assert scene.sender.flow_window == 500
+    assert len(scene.run(scene.now + 10 * MILLISECOND)) >= 480
 
 
 def test_reports_teach_only_when_they_bring_something_new() -> None:
@@ -474,6 +517,14 @@ def test_a_tail_that_stays_lost_costs_a_packet_each_time_until_it_is_too_late() 
     assert scene.sender.is_empty
     assert scene.counters.sent_dropped == 3
     assert scene.sender.deadline == NEVER
+
+
+def test_while_lost_packets_wait_for_their_turn_the_tail_is_not_probed() -> None:
+    scene = Scene(config=Config(max_rexmit_bw=1))
+    scene.sent(10)
+    scene.ack(0)
+    scene.nak((0, 7))
+    assert scene.run(scene.now + 900 * MILLISECOND) == again(0)
 
 
 def test_a_stream_that_flows_never_probes_its_tail() -> None:
