@@ -122,6 +122,8 @@ class Pump:
             OSError: an end could not be opened, or failed for good.
         """
         into, out = self._opening(self.sink), self._opening(self.source)
+        if not self.source.is_live:
+            into.wait()  # nothing is lost by waiting, and a sink that cannot be had is the news
         while True:
             out.wait()
             try:

@@ -1,0 +1,19 @@
+"""`srtpy demo`: the verdict is true either way."""
+
+from __future__ import annotations
+
+import pytest
+
+from srtpy.cli.main import main
+
+
+def test_the_demonstration_succeeds_over_a_lossy_network(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--seconds", "2", "--mbps", "4"]) == 0
+    said = capsys.readouterr().err
+    assert "OK: all 759 messages arrived" in said
+    assert "0 came too late" in said
+
+
+def test_a_network_too_bad_for_the_latency_is_called_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--seconds", "2", "--mbps", "4", "--loss", "60", "--latency", "40"]) == 1
+    assert "FAILED" in capsys.readouterr().err

@@ -1,0 +1,226 @@
+"""`srtpy live` as its users run it: processes, signals, exit statuses, files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from srtpy.cli.mpegts import TransportStream
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 20.0
+
+
+class Command:
+    """One running `srtpy`, killed at the end whatever happens."""
+
+    def __init__(self, *arguments: str, stdin: int | None = subprocess.DEVNULL, stdout: int | None = None) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "srtpy", *arguments],
+            cwd=ROOT,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+        )
+
+    def finish(self, stop: int | None = None) -> tuple[int, str]:
+        """Wait for the end, after a signal if one is given; return exit status and what it said."""
+        if stop is not None:
+            self.process.send_signal(stop)
+        _, said = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, said.decode()
+
+    def wait_to_say(self, words: str) -> str:
+        """Wait for a line with these words."""
+        assert self.process.stderr is not None
+        for line in iter(self.process.stderr.readline, b""):
+            if words in line.decode():
+                return line.decode()
+        raise AssertionError(f"it never said {words!r}")
+
+
+@pytest.fixture
+def run() -> Iterator[type[Command]]:
+    started: list[Command] = []
+
+    class Tracked(Command):
+        def __init__(self, *arguments: str, **streams: int | None) -> None:
+            super().__init__(*arguments, **streams)
+            started.append(self)
+
+    yield Tracked
+    for command in started:
+        if command.process.poll() is None:
+            command.process.kill()
+            command.process.communicate()
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Two seconds of a transport stream."""
+    path = tmp_path / "in.ts"
+    path.write_bytes(b"".join(islice(TransportStream(4_000_000).messages(), 760)))
+    return path
+
+
+def test_a_file_travels_from_one_command_to_another(
+    run: type[Command], port: int, recording: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "out.ts"
+    receiver = run("live", f"srt://:{port}", str(copy), "--no-reconnect")
+    receiver.wait_to_say("srtpy live:")
+    began = time.monotonic()
+    sender = run("live", str(recording), f"srt://127.0.0.1:{port}?latency=80", "--no-reconnect")
+    status, said = sender.finish()
+    assert status == 0, said
+    assert time.monotonic() - began > 1.9, "a file is sent at the speed of its own clock"
+    assert "760 messages" in said
+    status, said = receiver.finish()
+    assert status == 0, said
+    assert copy.read_bytes() == recording.read_bytes()
+
+
+def test_standard_input_to_standard_output(run: type[Command], port: int, recording: Path) -> None:
+    receiver = run("live", f"srt://:{port}", "-", "--no-reconnect", "--quiet", stdout=subprocess.PIPE)
+    with recording.open("rb") as source:
+        sender = run("live", "-", f"srt://127.0.0.1:{port}", "--pace", "8M", "--no-reconnect", stdin=source.fileno())
+        status, said = sender.finish()
+    assert status == 0, said
+    received, _ = receiver.process.communicate(timeout=PATIENCE)
+    assert receiver.process.returncode == 0
+    assert received == recording.read_bytes()
+
+
+def test_udp_in_and_udp_out(run: type[Command], port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        out.bind(("127.0.0.1", 0))
+        out.settimeout(PATIENCE)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind(("127.0.0.1", 0))
+            udp_in = taken.getsockname()[1]
+        receiver = run("live", f"srt://:{port}", f"udp://127.0.0.1:{out.getsockname()[1]}")
+        sender = run("live", f"udp://127.0.0.1:{udp_in}", f"srt://127.0.0.1:{port}", "--interval", "0.2")
+        sender.wait_to_say("ms")  # a row with a round trip: connected
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as source:
+            for number in range(50):
+                source.sendto(b"datagram %d" % number, ("127.0.0.1", udp_in))
+        assert [out.recv(2000) for _ in range(50)] == [b"datagram %d" % number for number in range(50)]
+        for command in (sender, receiver):
+            status, said = command.finish(signal.SIGINT)
+            assert status == 0, said
+            assert "50 messages" in said
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_cleanly_with_the_totals(run: type[Command], port: int, stop: int) -> None:
+    command = run("live", f"srt://:{port}", "-", stdout=subprocess.PIPE)
+    command.wait_to_say("time")  # the first figures: it runs and waits for a caller
+    status, said = command.finish(stop)
+    assert status == 0
+    assert re.search(r"0 messages, 0 B in 0:0\d\.\d", said)
+    assert "Traceback" not in said
+
+
+def test_a_receiver_that_comes_back_gets_the_rest(run: type[Command], port: int, tmp_path: Path) -> None:
+    sender = run("live", "-", f"srt://127.0.0.1:{port}", "--quiet", stdin=subprocess.PIPE)
+    first = run("live", f"srt://:{port}", "-", "--quiet", stdout=subprocess.PIPE)
+    assert sender.process.stdin is not None
+    assert first.process.stdout is not None
+    sender.process.stdin.write(b"a" * 1316)
+    sender.process.stdin.flush()
+    assert first.process.stdout.read(1316) == b"a" * 1316
+    first.finish(signal.SIGINT)
+    sender.process.stdin.write(b"b" * 1316)  # finds the peer gone, or is lost on the way: live
+    sender.process.stdin.flush()
+    sender.wait_to_say("waiting for it to come back")
+    second = run("live", f"srt://:{port}", "-", "--quiet", stdout=subprocess.PIPE)
+    assert second.process.stdout is not None
+    for _ in range(3):
+        sender.process.stdin.write(b"c" * 1316)
+        sender.process.stdin.flush()
+    assert second.process.stdout.read(1316)[:1] in (b"b", b"c")
+    status, said = sender.finish(signal.SIGINT)
+    assert status == 0
+    assert "1 reconnections" in said
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "prometheus"])
+def test_statistics_go_to_a_file(run: type[Command], port: int, recording: Path, tmp_path: Path, form: str) -> None:
+    figures = tmp_path / "figures"
+    receiver = run("live", f"srt://:{port}", "-", "--no-reconnect", stdout=subprocess.DEVNULL)
+    sender = run(
+        "live", str(recording), f"srt://127.0.0.1:{port}", "--no-reconnect", "--interval", "0.5",
+        "--stats-out", str(figures), "--stats-format", form,
+    )  # fmt: skip
+    status, said = sender.finish()
+    assert status == 0, said
+    receiver.finish()
+    text = figures.read_text()
+    if form == "json":
+        rows = [json.loads(line) for line in text.splitlines()]
+        assert len(rows) >= 3
+        assert 700 <= sum(row["send"]["packetsUnique"] for row in rows) <= 760
+    elif form == "csv":
+        table = list(csv.DictReader(text.splitlines()))
+        assert len(table) >= 3
+        assert 700 <= sum(int(row["pktSentUnique"]) for row in table) <= 760
+    else:
+        found = re.search(r"srt_sent_unique_packets_total\{[^}]*role=\"sender\"[^}]*\} (\d+)", text)
+        assert found
+        assert 700 <= int(found[1]) <= 760
+
+
+def test_nobody_there_is_a_failure_that_says_so(run: type[Command], port: int) -> None:
+    status, said = run("live", "-", f"srt://127.0.0.1:{port}?conntimeo=500", "--no-reconnect").finish()
+    assert status == 1
+    assert "127.0.0.1" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("live",),
+        ("nonsense",),
+        ("live", "gopher://x", "-"),
+        ("live", "srt://:9000?latency=120000", "-"),
+        ("live", "udp://127.0.0.1", "-"),
+        ("live", "-", "-", "--pace", "fast"),
+        ("live", "-", "-", "--chunk", "2000"),
+    ],
+)
+def test_wrong_usage_is_status_two(run: type[Command], arguments: tuple[str, ...]) -> None:
+    status, said = run(*arguments).finish()
+    assert status == 2
+    assert said.strip()
+    assert "Traceback" not in said
+
+
+def test_a_missing_file_is_a_failure(run: type[Command], tmp_path: Path) -> None:
+    status, said = run("live", str(tmp_path / "nothing.ts"), "-").finish()
+    assert status == 1
+    assert "nothing.ts" in said
+
+
+def test_the_version_is_told() -> None:
+    told = subprocess.run([sys.executable, "-m", "srtpy", "--version"], cwd=ROOT, capture_output=True, text=True)
+    assert told.returncode == 0
+    assert told.stdout.startswith("srtpy ")
