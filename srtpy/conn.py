@@ -57,7 +57,7 @@ class Conn(Channel):
     """
 
     __slots__ = (
-        *("__weakref__", "_config", "_dialing", "_watch"),
+        *("__weakref__", "_config", "_dialing", "_is_given_up", "_watch"),
         *("_inside", "_observer", "_session"),
     )
 
@@ -69,6 +69,7 @@ class Conn(Channel):
     def _begin(self, config: Config) -> None:
         self._config = config
         self._dialing: Dialing | None = None
+        self._is_given_up = False
         self._timeouts = Timeouts(config.rcv_syn, config.snd_syn)
         self._watch: Repeated | None = None
 
@@ -98,6 +99,8 @@ class Conn(Channel):
         dialing = self._dialing
         if dialing is None:
             return
+        if self._is_given_up:
+            raise ConnClosedError()
         session = dialing.wait(deadline)
         with _SETTLING:
             if self._dialing is not None:
@@ -132,11 +135,13 @@ class Conn(Channel):
         """
         if self._watch is not None:
             self._watch.cancel()
-        if self._dialing is not None:
-            self._dialing.close()
-            return
-        self._session.close()
-        self._observer.freeze()
+        dialing = self._dialing
+        if dialing is None:
+            self._session.close()
+            self._observer.freeze()
+        else:
+            self._is_given_up = True
+            dialing.close()
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +152,8 @@ class Conn(Channel):
         self.close()
 
     def __del__(self) -> None:
-        if not hasattr(self, "_session") or self.closed:
+        is_whole = hasattr(self, "_session")
+        if not is_whole or self.closed or (self._dialing is not None and self.state is ConnState.BROKEN):
             return
         warnings.warn(f"unclosed connection {self!r}", ResourceWarning, stacklevel=2, source=self)
         end = self._session.shut_down if self._dialing is None else self._dialing.close
@@ -205,14 +211,15 @@ class Conn(Channel):
 
     @property
     def peer_version(self) -> int:
-        """The SRT version the peer says it speaks, as 0x010503."""
+        """The SRT version the peer says it speaks, as 0x010505."""
         return self._session.negotiated.peer_version
 
     def __repr__(self) -> str:
-        if self._dialing is not None and not self._dialing.is_settled:
-            return "<srtpy.Conn connecting>"
+        state = self.state
+        if self._dialing is not None:
+            return f"<srtpy.Conn {state}>"
         stream = f" stream_id={self.stream_id!r}" if self.stream_id else ""
-        return f"<srtpy.Conn {self.state} {self.local_addr} - {self.remote_addr} id={self.socket_id}{stream}>"
+        return f"<srtpy.Conn {state} {self.local_addr} - {self.remote_addr} id={self.socket_id}{stream}>"
 
     # ---- statistics
 

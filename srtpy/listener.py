@@ -34,7 +34,7 @@ class ConnRequest:
         stream_id: what the caller asks for; `parse_stream_id` takes it apart.  The caller's to choose.
         remote_addr: where the caller is.
         hs_version: the version of its handshake, 5.
-        peer_version: the SRT version it says it speaks, as 0x010503.
+        peer_version: the SRT version it says it speaks, as 0x010505.
     """
 
     stream_id: str

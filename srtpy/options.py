@@ -22,7 +22,7 @@ from srtpy.errors import (
 from srtpy.inside import ConnState, Inside
 from srtpy.timeouts import seconds
 
-VERSION: Final = 0x010503
+VERSION: Final = 0x010505
 """The version of SRT this library says it speaks."""
 
 
@@ -120,7 +120,7 @@ def _setting(name: str) -> Getter:
 def _assign(name: str) -> Setter:
     def assign(inside: Inside, value: object) -> None:
         setattr(inside.config, name, value)
-        inside.apply()
+        inside.apply(name)
 
     return assign
 

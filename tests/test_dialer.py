@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+import srtpy
+from srtpy import ConnState
+from srtpy.options import VERSION
+
+LOCAL = ("127.0.0.1", 0)
+
+
+@pytest.fixture
+def listener() -> Iterator[srtpy.Listener]:
+    with srtpy.listen(LOCAL, latency=0.02, linger=0) as made:
+        made.settimeout(10)
+        yield made
+
+
+@pytest.fixture
+def silent() -> Iterator[tuple[str, int]]:
+    """An address where somebody listens and never answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as quiet:
+        quiet.bind(LOCAL)
+        yield quiet.getsockname()
+
+
+def test_both_ends_agree(listener: srtpy.Listener) -> None:
+    with (
+        srtpy.dial(listener.local_addr, latency=0.3, linger=0, stream_id="live/a") as caller,
+        listener.accept() as accepted,
+    ):
+        assert caller.remote_addr == listener.local_addr == accepted.local_addr
+        assert caller.local_addr == accepted.remote_addr
+        assert accepted.stream_id == "live/a"
+        assert caller.peer_socket_id == accepted.socket_id
+        latencies = [srtpy.SockOpt.RCV_LATENCY, srtpy.SockOpt.SND_LATENCY]
+        assert [conn.get_option(one) for conn in (caller, accepted) for one in latencies] == [0.3] * 4
+        caller.write(b"there")
+        accepted.write(b"back")
+        assert (accepted.read(), caller.read()) == (b"there", b"back")
+
+
+def test_a_connection_leads_to_another(listener: srtpy.Listener) -> None:
+    with srtpy.dial(listener.local_addr, linger=0) as first, srtpy.dial(first.remote_addr, linger=0) as second:
+        assert second.remote_addr == first.remote_addr
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", ":{}", "localhost:{}"])
+def test_addresses_as_text(listener: srtpy.Listener, form: str) -> None:
+    with srtpy.dial(form.format(listener.local_addr[1]), linger=0) as caller:
+        assert caller.remote_addr[1] == listener.local_addr[1]
+
+
+def test_fields_go_over_the_config(listener: srtpy.Listener) -> None:
+    config = srtpy.Config(latency=0.5, stream_id="from config", linger=0)
+    with srtpy.dial(listener.local_addr, config, stream_id="from fields"), listener.accept() as accepted:
+        assert accepted.stream_id == "from fields"
+        assert accepted.get_option(srtpy.SockOpt.RCV_LATENCY) == 0.5
+    assert config.stream_id == "from config"
+
+
+def test_mistakes_are_found_before_anything_is_sent() -> None:
+    with pytest.raises(TypeError, match="did you mean 'latency'"):
+        srtpy.dial("127.0.0.1:9", latncy=1)  # type: ignore[call-arg]
+    for address in ("127.0.0.1", "127.0.0.1:0", "::1:5", ("127.0.0.1", -1)):
+        with pytest.raises(ValueError):
+            srtpy.dial(address)
+    with pytest.raises(ValueError, match="payload_size"):
+        srtpy.dial("127.0.0.1:9", mss=1400, payload_size=1400)
+    with pytest.raises(TypeError):
+        srtpy.dial(9000)  # type: ignore[arg-type]
+
+
+def test_nobody_answers(silent: tuple[str, int]) -> None:
+    began = time.monotonic()
+    with pytest.raises(srtpy.ConnectionTimeoutError) as caught:
+        srtpy.dial(silent, conn_timeout=0.3)
+    assert isinstance(caught.value, TimeoutError)
+    assert 0.25 < time.monotonic() - began < 3
+
+
+def test_nobody_listens() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as once:
+        once.bind(LOCAL)
+        address = once.getsockname()
+    with pytest.raises(srtpy.NobodyListeningError) as caught:
+        srtpy.dial(address, conn_timeout=0.3)
+    assert isinstance(caught.value, ConnectionRefusedError)
+
+
+def test_refused(listener: srtpy.Listener) -> None:
+    listener.set_accept_reject_func(lambda request: srtpy.RejectReason.X_UNAUTHORIZED)
+    with pytest.raises(srtpy.RejectedError, match="X_UNAUTHORIZED") as caught:
+        srtpy.dial(listener.local_addr)
+    assert caught.value.reason is srtpy.RejectReason.X_UNAUTHORIZED
+    assert isinstance(caught.value, ConnectionRefusedError)
+
+
+def test_without_waiting(listener: srtpy.Listener) -> None:
+    gate = threading.Event()
+    listener.set_accept_func(lambda request: gate.wait(10))
+    caller = srtpy.dial(listener.local_addr, wait=False, latency=0.02, linger=0)
+    with caller:
+        assert caller.state is ConnState.CONNECTING
+        assert not caller.closed
+        assert repr(caller) == "<srtpy.Conn connecting>"
+        caller.settimeout(5)
+        for call in (caller.read, caller.stats, lambda: caller.write(b"x"), lambda: caller.stream_id):
+            with pytest.raises(srtpy.WouldBlockError, match="not yet connected"):
+                call()
+        with pytest.raises(srtpy.DeadlineError):
+            caller.wait_connected(0.01)
+        gate.set()
+        caller.wait_connected(10)
+        caller.wait_connected()
+        assert repr(caller.state) == repr(ConnState.CONNECTED)
+        assert caller.gettimeout() == 5
+        with listener.accept() as accepted:
+            accepted.write(b"x")
+            assert caller.read() == b"x"
+    assert caller.closed
+
+
+def test_without_waiting_it_connects_by_itself(listener: srtpy.Listener) -> None:
+    with srtpy.dial(listener.local_addr, wait=False, linger=0) as caller, listener.accept():
+        while caller.state is ConnState.CONNECTING:
+            pass
+        assert repr(caller.state) == repr(ConnState.CONNECTED)
+        assert caller.peer_version == VERSION
+
+
+def test_without_waiting_failures_come_later(silent: tuple[str, int]) -> None:
+    with srtpy.dial(silent, wait=False, conn_timeout=0.1) as caller:
+        for _ in range(2):
+            with pytest.raises(srtpy.ConnectionTimeoutError):
+                caller.wait_connected()
+        assert caller.state is ConnState.BROKEN
+        with pytest.raises(srtpy.ConnectionTimeoutError):
+            caller.read()
+    assert repr(caller) == "<srtpy.Conn closed>"
+    with pytest.raises(ValueError):
+        srtpy.dial("nonsense", wait=False)
+
+
+def test_closed_while_connecting(silent: tuple[str, int]) -> None:
+    caller = srtpy.dial(silent, wait=False, conn_timeout=60)
+    caller.close()
+    caller.close()
+    assert caller.state is ConnState.CLOSED
+    assert caller.closed
+    with pytest.raises(srtpy.ConnClosedError):
+        caller.read()
+
+
+def test_a_url_that_calls(listener: srtpy.Listener) -> None:
+    host, port = listener.local_addr
+    with srtpy.open_url(f"srt://{host}:{port}?latency=250&streamid=#!::r=a&timeout=7000&linger=0") as caller:
+        assert caller.gettimeout() == 7
+        assert caller.stream_id == "#!::r=a"
+        with listener.accept() as accepted:
+            assert accepted.get_option(srtpy.SockOpt.RCV_LATENCY) == 0.25
+
+
+def test_a_url_that_calls_from_somewhere(listener: srtpy.Listener) -> None:
+    host, port = listener.local_addr
+    url = f"srt://{host}:{port}?adapter=127.0.0.1&mode=caller&linger=0"
+    with srtpy.open_url(url, latency=0.3) as caller:
+        assert caller.local_addr[0] == "127.0.0.1"
+        assert caller.get_option(srtpy.SockOpt.RCV_LATENCY) == 0.3
+
+
+def test_a_url_that_listens() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as once:
+        once.bind(LOCAL)
+        port = once.getsockname()[1]
+    opened: list[srtpy.Conn] = []
+    thread = threading.Thread(
+        target=lambda: opened.append(srtpy.open_url(f"srt://127.0.0.1:{port}?mode=listener&timeout=9000&linger=0"))
+    )
+    thread.start()
+    with srtpy.dial(("127.0.0.1", port), linger=0) as caller:
+        thread.join(10)
+        with opened[0] as accepted:
+            caller.write(b"x")
+            assert accepted.read() == b"x"
+
+
+def test_a_url_that_waits_in_vain() -> None:
+    with pytest.raises(srtpy.DeadlineError):
+        srtpy.open_url("srt://127.0.0.1:0?mode=listener&timeout=10")
+
+
+def test_urls_that_cannot_be_opened() -> None:
+    with pytest.raises(ValueError, match="rendezvous is not supported yet"):
+        srtpy.open_url("srt://127.0.0.1:9?mode=rendezvous")
+    with pytest.raises(ValueError):
+        srtpy.open_url("udp://127.0.0.1:9")
+
+
+def test_no_thread_is_left(listener: srtpy.Listener) -> None:
+    before = {thread.name for thread in threading.enumerate()}
+    with srtpy.dial(listener.local_addr, linger=0), listener.accept():
+        assert len(threading.enumerate()) > len(before)
+    assert {thread.name for thread in threading.enumerate()} <= before
