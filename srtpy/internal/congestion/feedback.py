@@ -24,7 +24,7 @@ class Feedback:
 
     def __init__(self, payload_size: int, first: SequenceNumber) -> None:
         self._payload_size = payload_size
-        self._number = 0
+        self._number = 0  # until the first: peers may begin to count anywhere
         self._position = first
         self.capacity = FIRST_CAPACITY
         self.delivery_rate = FIRST_DELIVERY_RATE
@@ -35,7 +35,7 @@ class Feedback:
 
         A peer that goes by the draft does not number small ACKs: 0 is always the newest.
         """
-        if number and precedes(number, self._number):
+        if number and self._number and precedes(number, self._number):
             return False
         self._number = number or self._number
         return True

@@ -56,3 +56,9 @@ def test_small_acknowledgements_without_number_are_always_news() -> None:
     feedback.is_newest(1000)
     assert feedback.is_newest(0)
     assert not feedback.is_newest(999)
+
+
+def test_a_peer_may_begin_to_count_anywhere() -> None:
+    feedback = Feedback(1456, 0)
+    assert feedback.is_newest(0x50000000)
+    assert not feedback.is_newest(0x4FFFFFFF)
