@@ -10,6 +10,7 @@ import pytest
 import srtpy
 from srtpy import ConnState
 from srtpy.options import VERSION
+from tests.conftest import free_port
 
 LOCAL = ("127.0.0.1", 0)
 
@@ -85,11 +86,8 @@ def test_nobody_answers(silent: tuple[str, int]) -> None:
 
 
 def test_nobody_listens() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as once:
-        once.bind(LOCAL)
-        address = once.getsockname()
     with pytest.raises(srtpy.NobodyListeningError) as caught:
-        srtpy.dial(address, conn_timeout=0.3)
+        srtpy.dial(("127.0.0.1", free_port()), conn_timeout=0.3)
     assert isinstance(caught.value, ConnectionRefusedError)
 
 
@@ -175,9 +173,7 @@ def test_a_url_that_calls_from_somewhere(listener: srtpy.Listener) -> None:
 
 
 def test_a_url_that_listens() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as once:
-        once.bind(LOCAL)
-        port = once.getsockname()[1]
+    port = free_port()
     opened: list[srtpy.Conn] = []
     thread = threading.Thread(
         target=lambda: opened.append(srtpy.open_url(f"srt://127.0.0.1:{port}?mode=listener&timeout=9000&linger=0"))
