@@ -9,6 +9,7 @@ is and can do (conn.py).
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
@@ -32,7 +33,7 @@ def _octets(data: BytesLike) -> bytes:
     return data if type(data) is bytes else memoryview(data).tobytes()
 
 
-class Channel:
+class Channel(ABC):
     """Something messages are read from and written to."""
 
     __slots__ = ("_reader", "_timeouts", "_writer")
@@ -45,24 +46,24 @@ class Channel:
     """Not iterable, so that `conn, address = listener.accept()` fails at once; iterate `messages()`."""
 
     @property
+    @abstractmethod
     def _born(self) -> Micros:
         """When it began, on our clock."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def _packet_size(self) -> int:
         """Into how long packets a file is cut."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def local_addr(self) -> Address:
         """Our address."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def remote_addr(self) -> Address:
         """The peer's address."""
-        raise NotImplementedError
 
     # ---- reading
 

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import gc
+import socket
 import threading
 import warnings
+from collections.abc import Iterator
 
 import pytest
 
+import srtpy
 from srtpy.config import Config
 from srtpy.errors import (
     ConnClosedError,
     PeerError,
 )
 from srtpy.inside import ConnState
-from srtpy.options import SockOpt
+from srtpy.options import VERSION, SockOpt
 from srtpy.stats import ConnStats
 from tests.connected import SHORT, join, pair
 
@@ -163,6 +166,78 @@ def test_keepalives() -> None:
         a.send_keep_alive()
 
 
+LOCAL = ("127.0.0.1", 0)
+
+
 def test_a_conn_is_small() -> None:
     with pair(SHORT) as (a, _), pytest.raises(AttributeError):
         a.something = 1  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def listener() -> Iterator[srtpy.Listener]:
+    with srtpy.listen(LOCAL, latency=0.02, linger=0) as made:
+        made.settimeout(10)
+        yield made
+
+
+@pytest.fixture
+def silent() -> Iterator[tuple[str, int]]:
+    """An address where somebody listens and never answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as quiet:
+        quiet.bind(LOCAL)
+        yield quiet.getsockname()
+
+
+def test_without_waiting(listener: srtpy.Listener) -> None:
+    gate = threading.Event()
+    listener.set_accept_func(lambda request: gate.wait(10))
+    caller = srtpy.dial(listener.local_addr, wait=False, latency=0.02, linger=0)
+    with caller:
+        assert caller.state is ConnState.CONNECTING
+        assert not caller.closed
+        assert repr(caller) == "<srtpy.Conn connecting>"
+        caller.settimeout(5)
+        for call in (caller.read, caller.stats, lambda: caller.write(b"x"), lambda: caller.stream_id):
+            with pytest.raises(srtpy.WouldBlockError, match="not yet connected"):
+                call()
+        with pytest.raises(srtpy.DeadlineError):
+            caller.wait_connected(0.01)
+        gate.set()
+        caller.wait_connected(10)
+        caller.wait_connected()
+        assert repr(caller.state) == repr(ConnState.CONNECTED)
+        assert caller.gettimeout() == 5
+        with listener.accept() as accepted:
+            accepted.write(b"x")
+            assert caller.read() == b"x"
+    assert caller.closed
+
+
+def test_without_waiting_it_connects_by_itself(listener: srtpy.Listener) -> None:
+    with srtpy.dial(listener.local_addr, wait=False, linger=0) as caller, listener.accept():
+        while caller.state is ConnState.CONNECTING:
+            pass
+        assert repr(caller.state) == repr(ConnState.CONNECTED)
+        assert caller.peer_version == VERSION
+
+
+def test_without_waiting_failures_come_later(silent: tuple[str, int]) -> None:
+    with srtpy.dial(silent, wait=False, conn_timeout=0.1) as caller:
+        for _ in range(2):
+            with pytest.raises(srtpy.ConnectionTimeoutError):
+                caller.wait_connected()
+        assert caller.state is ConnState.BROKEN
+        with pytest.raises(srtpy.ConnectionTimeoutError):
+            caller.read()
+    assert repr(caller) == "<srtpy.Conn closed>"
+
+
+def test_closed_while_connecting(silent: tuple[str, int]) -> None:
+    caller = srtpy.dial(silent, wait=False, conn_timeout=60)
+    caller.close()
+    caller.close()
+    assert caller.state is ConnState.CLOSED
+    assert caller.closed
+    with pytest.raises(srtpy.ConnClosedError):
+        caller.read()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -67,3 +68,45 @@ def test_makers() -> None:
     rules = {name: one.metadata["rule"] for name, one in Settings.__dataclass_fields__.items()}
     assert [rule.source for rule in rules.values()] == [f"SRTO_{letter}" for letter in "ABCDEF"]
     assert (rules["c"].low, rules["d"].low, rules["d"].none) == (0, -1, True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "kept"),
+    [
+        (Rule(kind="whole", low=1, high=9, none=True), None, None),
+        (Rule(kind="whole", low=1, high=9, none=True, minus_one_is_none=True), -1, None),
+        (Rule(kind="whole", low=5, high=9, also=(0,)), 0, 0),
+        (Rule(kind="flag"), True, True),
+        (Rule(kind="flag", minus_one_is_none=True), 0, False),
+        (Rule(kind="text", high=4), "é", "é"),
+        (Rule(kind="version", low=0x010000, high=0xFFFFFF), "1.4.3", 0x010403),
+        (Rule(kind="version", low=0x010000, high=0xFFFFFF), 0x010500, 0x010500),
+        (Rule(kind="logger"), logging.getLogger("x"), logging.getLogger("x")),
+    ],
+)
+def test_what_is_taken(rule: Rule, value: object, kept: object) -> None:
+    assert rule.checked("x", value) == kept
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "error"),
+    [
+        (Rule(kind="whole", low=1, high=9), 0, ValueError),
+        (Rule(kind="whole", low=1, high=9), 1.0, TypeError),
+        (Rule(kind="whole", low=1, high=9), None, TypeError),
+        (Rule(kind="whole", low=0, high=9), False, TypeError),
+        (Rule(kind="seconds", low=0, high=9), "1", TypeError),
+        (Rule(kind="seconds", low=0, high=9), 8000, ValueError),
+        (Rule(kind="seconds", low=0, high=9), float("nan"), ValueError),
+        (Rule(kind="flag"), 1, TypeError),
+        (Rule(kind="text", high=4), b"x", TypeError),
+        (Rule(kind="text", high=4), "12345", ValueError),
+        (Rule(kind="text", high=4), "\ud800", ValueError),
+        (Rule(kind="version", low=0x010000, high=0xFFFFFF), "1.x.0", ValueError),
+        (Rule(kind="version", low=0x010000, high=0xFFFFFF), "0.9.9", ValueError),
+        (Rule(kind="logger"), object(), TypeError),
+    ],
+)
+def test_what_is_refused(rule: Rule, value: object, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^x"):
+        rule.checked("x", value)
