@@ -1,0 +1,1 @@
+"""Against real peers: srt-live-transmit, ffmpeg, a C program on libsrt, tshark."""
