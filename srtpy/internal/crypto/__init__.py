@@ -1,0 +1,1 @@
+"""Secrets: from a passphrase to sealed payloads, and an agreement that nobody overhears."""
