@@ -90,7 +90,7 @@ class Session:
         self.engine = Engine(core, partial(wire.send, path=path))
         self.reader = Reader(self.engine)
         self.writer = Writer(self.engine, negotiated.payload_size)
-        self._core = core
+        self.core = core
         self._wire = wire
         self._path = path
         self._inbox = inbox
@@ -193,9 +193,9 @@ class Session:
             now = monotonic_now()
             is_peer_gone = fate.is_ending and not fate.is_closing
             fate.closing()
-            self._core.close(0 if is_peer_gone else linger, now)
+            self.core.close(0 if is_peer_gone else linger, now)
             engine.turn(now)
-            if is_peer_gone or self._core.is_closed:
+            if is_peer_gone or self.core.is_closed:
                 fate.finished()
             engine.wake_everyone()
 
