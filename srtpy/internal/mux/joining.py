@@ -1,0 +1,76 @@
+"""Joining what one read brought in: neighbours of one size from one peer become one batch.
+
+Lives here: the rule of what may join, and throwing out what is too short to be SRT.
+Never here: reading (recvmmsg.py, recvmsg.py), whose datagrams they are (routes.py).
+Draft: 3 "Packet Structure" (nothing is shorter than its header).
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+from srtpy.internal.mux.address import Path
+from srtpy.internal.mux.counters import MuxCounters
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.packet.header import HEADER_SIZE
+
+Reads: TypeAlias = list[tuple[Batch, Path]]
+"""What one read brought in, in order of arrival."""
+
+JOIN_LIMIT: Final = 128  # ours: datagrams a batch; a connection holds its lock for a batch, 0.2 ms for these
+
+
+class Joiner:
+    """Builds batches from reads of one datagram, or of several that the kernel has joined (GRO)."""
+
+    __slots__ = ("_counters", "_done", "_joined", "_open", "_path", "_pieces", "_stride")
+
+    def __init__(self, counters: MuxCounters) -> None:
+        self._counters = counters
+        self._done: Reads = []
+        self._pieces: list[bytes | memoryview] = []
+        self._stride = 0
+        self._joined = 0
+        self._open = False
+        self._path: Path | None = None
+
+    def add(self, data: bytes | memoryview, stride: int, path: Path) -> None:
+        """Take datagrams of `stride` bytes end to end (0: one datagram) from one peer, whose path is one object.
+
+        `data` must stay as it is until `take`.
+        """
+        size = len(data)
+        if not stride or stride > size:
+            stride = size
+        if stride < HEADER_SIZE:
+            self._counters.malformed += -(-size // stride) if stride else 1
+            return
+        count, tail = divmod(size, stride)
+        if 0 < tail < HEADER_SIZE:
+            self._counters.malformed += 1
+            size -= tail
+            data = data[:size]
+        elif tail:
+            count += 1
+        alike = stride == self._stride or (count == 1 and size < self._stride)
+        if not (self._open and alike and path is self._path and self._joined + count <= JOIN_LIMIT):
+            self._finish()
+            self._stride = stride
+            self._path = path
+        self._pieces.append(data)
+        self._joined += count
+        self._open = not size % self._stride  # a shorter one is always the last
+
+    def take(self) -> Reads:
+        """Hand over the batches and forget them."""
+        self._finish()
+        done = self._done
+        self._done = []
+        return done
+
+    def _finish(self) -> None:
+        if self._path is not None and self._pieces:
+            self._done.append((Batch(b"".join(self._pieces), self._stride), self._path))
+        self._pieces.clear()
+        self._joined = 0
+        self._open = False
