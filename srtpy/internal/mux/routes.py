@@ -1,0 +1,158 @@
+"""Whose datagrams they are: socket ids, the listener, and the addresses they may come from.
+
+Lives here: the table of socket ids, the check that a datagram comes from its connection's
+peer, bounded inboxes, what happens to datagrams nobody has asked for.
+Never here: reading (udp.py), what a connection or a listener does with its inbox (session).
+Draft: 3 "Packet Structure" (Destination SRT Socket ID).  The source check is libsrt's
+(queue.cpp worker_ProcessAddressedPacket).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from queue import SimpleQueue
+from threading import Lock
+from typing import Final, TypeAlias
+
+from srtpy.internal.mux.address import Address, Path, plain
+from srtpy.internal.mux.counters import MuxCounters
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.packet.header import CONTROL, ControlType, SocketId
+
+Inbox: TypeAlias = "SimpleQueue[tuple[Batch, Path] | None]"
+"""What a connection or a listener reads from; `None` is its owner's own word to wake up and look."""
+
+INBOX_LIMIT: Final = 512  # ours: batches; half a second of single datagrams at 10 Mbit/s, far more once they gather
+LISTENER_LIMIT: Final = 256  # ours: batches of handshakes; a flood must not grow memory
+FIRST_DESTINATION_BYTE: Final = 12  # draft 3 "Packet Structure": Destination SRT Socket ID
+HANDSHAKE: Final = (CONTROL >> 16) | ControlType.HANDSHAKE  # draft 3.2.1 "Handshake": the upper half of the first word
+
+
+class Route:
+    """Where one connection's datagrams go, from whom it takes them, and how many it was too slow for."""
+
+    __slots__ = ("inbox", "overflowed", "remote")
+
+    def __init__(self, inbox: Inbox, remote: Address | None) -> None:
+        self.inbox = inbox
+        self.remote = remote
+        self.overflowed = 0
+
+
+class Routes:
+    """The table.  Any thread registers; one thread delivers, and takes no lock for it."""
+
+    __slots__ = ("_counters", "_listener", "_lock", "_routes")
+
+    def __init__(self, counters: MuxCounters) -> None:
+        self._counters = counters
+        self._lock = Lock()
+        self._routes: dict[SocketId, Route] = {}
+        self._listener: Inbox | None = None
+
+    def __len__(self) -> int:
+        return len(self._routes)
+
+    def register(self, socket_id: SocketId, inbox: Inbox, remote: Address | None) -> bool:
+        """Have datagrams for `socket_id` put into `inbox`; return whether the id was free.
+
+        A datagram from an address other than `remote` is dropped; `None` takes them from anywhere.
+        """
+        assert socket_id > 0, "0 is the listener's"
+        with self._lock:
+            if socket_id in self._routes:
+                return False
+            self._routes[socket_id] = Route(inbox, None if remote is None else plain(remote))
+            return True
+
+    def unregister(self, socket_id: SocketId) -> None:
+        """Drop what comes for `socket_id` from now on; a batch on its way may still arrive in the inbox."""
+        with self._lock:
+            self._routes.pop(socket_id, None)
+
+    def overflowed(self, socket_id: SocketId) -> int:
+        """Return how many datagrams a connection's inbox had no room for."""
+        route = self._routes.get(socket_id)
+        return route.overflowed if route is not None else 0
+
+    def listen(self, inbox: Inbox) -> bool:
+        """Have handshakes for nobody in particular put into `inbox`; return whether nobody listened yet."""
+        with self._lock:
+            if self._listener is not None:
+                return False
+            self._listener = inbox
+            return True
+
+    def unlisten(self) -> None:
+        """Have handshakes for nobody in particular dropped again."""
+        with self._lock:
+            self._listener = None
+
+    def deliver(self, batch: Batch, path: Path) -> None:
+        """Put the datagrams where they belong."""
+        if is_to_one(batch):
+            self._deliver_run(batch, path)
+        else:
+            for run in runs_to_one(batch):
+                self._deliver_run(run, path)
+
+    def _deliver_run(self, batch: Batch, path: Path) -> None:
+        destination = batch.headers[0][3]
+        route = self._routes.get(destination)
+        if route is not None:
+            self._put(route, batch, path)
+        elif not destination:
+            self._deliver_handshakes(batch, path)
+        else:
+            self._counters.unknown += batch.count
+
+    def _put(self, route: Route, batch: Batch, path: Path) -> None:
+        if route.remote is not None and route.remote != path.remote:
+            self._counters.wrong_source += batch.count
+        elif route.inbox.qsize() >= INBOX_LIMIT:
+            self._counters.overflowed += batch.count
+            route.overflowed += batch.count
+        else:
+            route.inbox.put((batch, path))
+
+    def _deliver_handshakes(self, batch: Batch, path: Path) -> None:
+        """Give handshakes to the listener; without one, to whoever speaks with that address.
+
+        Listeners as old as libsrt 1.3.0 answer to id 0, and so does a rendezvous peer's first word.
+        """
+        if not all(header[0] >> 16 == HANDSHAKE for header in batch.headers):
+            self._counters.unheard += batch.count
+            return
+        listener = self._listener
+        if listener is None:
+            expecting = [route for route in list(self._routes.values()) if route.remote == path.remote]
+            for route in expecting:
+                self._put(route, batch, path)
+            if not expecting:
+                self._counters.unknown += batch.count
+        elif listener.qsize() >= LISTENER_LIMIT:
+            self._counters.unheard += batch.count
+        else:
+            listener.put((batch, path))
+
+
+def is_to_one(batch: Batch) -> bool:
+    """Whether all datagrams have the first one's destination: compared in columns, without a look at each row."""
+    count = batch.count
+    if count == 1:
+        return True
+    data, stride = batch.data, batch.stride
+    return all(
+        data[place::stride] == data[place : place + 1] * count
+        for place in range(FIRST_DESTINATION_BYTE, FIRST_DESTINATION_BYTE + 4)
+    )
+
+
+def runs_to_one(batch: Batch) -> Iterator[Batch]:
+    """Yield the neighbours that have one destination, in order."""
+    start, current = 0, batch.headers[0][3]
+    for index, header in enumerate(batch.headers):
+        if header[3] != current:
+            yield batch.part(start, index)
+            start, current = index, header[3]
+    yield batch.part(start, batch.count)

@@ -1,0 +1,176 @@
+"""Who gets a datagram, who does not, and what is counted then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from queue import SimpleQueue
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srtpy.internal.mux.address import Path
+from srtpy.internal.mux.counters import MuxCounters
+from srtpy.internal.mux.routes import INBOX_LIMIT, LISTENER_LIMIT, Inbox, Routes, is_to_one, runs_to_one
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.packet.header import ControlType, Datagram
+from tests.internal.mux.sockets import control, data, whole
+
+PEER = Path(("192.0.2.1", 9000))
+STRANGER = Path(("192.0.2.1", 9001))
+
+
+def batch(*datagrams: Datagram) -> Batch:
+    pieces = whole(datagrams)
+    return Batch(b"".join(pieces), len(pieces[0]))
+
+
+def contents(inbox: Inbox) -> list[bytes]:
+    found = []
+    while inbox.qsize():
+        item = inbox.get_nowait()
+        assert item is not None
+        found += [item[0].datagram(index) for index in range(item[0].count)]
+    return found
+
+
+@pytest.fixture
+def routes() -> Routes:
+    return Routes(MuxCounters())
+
+
+def inbox_of(routes: Routes, socket_id: int = 77, path: Path | None = PEER) -> Inbox:
+    inbox: Inbox = SimpleQueue()
+    assert routes.register(socket_id, inbox, None if path is None else path.remote)
+    return inbox
+
+
+def test_a_connection_gets_what_its_peer_sends_it(routes: Routes) -> None:
+    inbox, sent = inbox_of(routes), batch(data(1), data(2))
+    routes.deliver(sent, PEER)
+    assert inbox.get_nowait() == (sent, PEER)
+
+
+def test_an_id_is_given_once_and_can_be_given_again(routes: Routes) -> None:
+    first, second = inbox_of(routes), SimpleQueue()
+    assert not routes.register(77, second, PEER.remote)
+    routes.unregister(77)
+    routes.unregister(77)
+    assert len(routes) == 0
+    assert routes.register(77, second, PEER.remote)
+    routes.deliver(batch(data(1)), PEER)
+    assert (first.qsize(), second.qsize()) == (0, 1)
+
+
+def test_another_source_is_dropped_and_counted(routes: Routes) -> None:
+    inbox = inbox_of(routes)
+    routes.deliver(batch(data(1), data(2)), STRANGER)
+    routes.deliver(batch(control(ControlType.SHUTDOWN)), STRANGER)
+    assert inbox.empty()
+    assert routes._counters.wrong_source == 3
+
+
+def test_a_connection_may_take_any_source(routes: Routes) -> None:
+    inbox = inbox_of(routes, path=None)
+    routes.deliver(batch(data(1)), STRANGER)
+    assert inbox.qsize() == 1
+
+
+def test_ipv4_in_ipv6_clothes_is_the_same_peer(routes: Routes) -> None:
+    inbox: Inbox = SimpleQueue()
+    assert routes.register(77, inbox, ("::ffff:192.0.2.1", 9000, 0, 0))
+    routes.deliver(batch(data(1)), PEER)
+    routes.deliver(batch(data(2)), Path(("::ffff:192.0.2.1", 9000, 0, 0)))
+    assert inbox.qsize() == 2
+
+
+@pytest.mark.parametrize("destination", [1, 0x3FFFFFFF, 0x80000000 | 77, 0xFFFFFFFF])
+def test_an_unknown_id_is_dropped_and_counted(routes: Routes, destination: int) -> None:
+    inbox = inbox_of(routes)
+    routes.deliver(batch(data(1, destination=destination)), PEER)
+    assert inbox.empty()
+    assert routes._counters.unknown == 1
+
+
+def test_a_full_inbox_drops_and_counts_for_its_connection(routes: Routes) -> None:
+    inbox, other = inbox_of(routes), inbox_of(routes, 78)
+    for _ in range(INBOX_LIMIT + 2):
+        routes.deliver(batch(data(1), data(2)), PEER)
+    routes.deliver(batch(data(1, destination=78)), PEER)
+    assert inbox.qsize() == INBOX_LIMIT
+    assert other.qsize() == 1
+    assert (routes.overflowed(77), routes.overflowed(78), routes.overflowed(79)) == (4, 0, 0)
+    assert routes._counters.overflowed == 4
+
+
+def test_handshakes_go_to_the_listener(routes: Routes) -> None:
+    listener: Inbox = SimpleQueue()
+    connection = inbox_of(routes)
+    assert routes.listen(listener)
+    routes.deliver(batch(control(ControlType.HANDSHAKE, destination=0)), PEER)
+    assert (listener.qsize(), connection.qsize()) == (1, 0)
+
+
+def test_one_listener_at_a_time(routes: Routes) -> None:
+    first: Inbox = SimpleQueue()
+    second: Inbox = SimpleQueue()
+    assert routes.listen(first)
+    assert not routes.listen(second)
+    routes.unlisten()
+    assert routes.listen(second)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [data(1, destination=0), control(ControlType.SHUTDOWN, destination=0), control(0x7FFF, destination=0)],
+)
+def test_the_listener_hears_handshakes_only(routes: Routes, sent: Datagram) -> None:
+    listener: Inbox = SimpleQueue()
+    routes.listen(listener)
+    routes.deliver(batch(sent), PEER)
+    assert listener.empty()
+    assert routes._counters.unheard == 1
+
+
+def test_a_flood_of_handshakes_stops_at_the_listeners_limit(routes: Routes) -> None:
+    listener: Inbox = SimpleQueue()
+    routes.listen(listener)
+    for port in range(LISTENER_LIMIT + 5):
+        routes.deliver(batch(control(ControlType.HANDSHAKE, destination=0)), Path(("192.0.2.9", port)))
+    assert listener.qsize() == LISTENER_LIMIT
+    assert routes._counters.unheard == 5
+
+
+def test_without_a_listener_whoever_dials_that_address_hears_it(routes: Routes) -> None:
+    dialing, other = inbox_of(routes), inbox_of(routes, 78, STRANGER)
+    routes.deliver(batch(control(ControlType.HANDSHAKE, destination=0)), PEER)
+    assert (dialing.qsize(), other.qsize()) == (1, 0)
+    routes.deliver(batch(control(ControlType.HANDSHAKE, destination=0)), Path(("192.0.2.3", 1)))
+    assert routes._counters.unknown == 1
+
+
+@given(st.lists(st.sampled_from([0, 77, 78, 77 << 8, 0x01000000 | 77]), min_size=1, max_size=40))
+def test_each_gets_its_own_in_order(destinations: list[int]) -> None:
+    routes = Routes(MuxCounters())
+    inboxes = {socket_id: inbox_of(routes, socket_id) for socket_id in (77, 78, 77 << 8)}
+    sent = [data(seq, 30, destination) for seq, destination in enumerate(destinations)]
+    mixed = batch(*sent)
+    assert is_to_one(mixed) == (len(set(destinations)) == 1)
+    assert [run.headers[0][3] for run in runs_to_one(mixed)] == without_repeats(destinations)
+    routes.deliver(mixed, PEER)
+    for socket_id, inbox in inboxes.items():
+        own = [datagram for datagram, to in zip(whole(sent), destinations, strict=True) if to == socket_id]
+        assert contents(inbox) == own
+    counters = routes._counters
+    assert counters.unheard == destinations.count(0)
+    assert counters.unknown == destinations.count(0x01000000 | 77)
+
+
+def without_repeats(values: Sequence[int]) -> list[int]:
+    return [value for index, value in enumerate(values) if not index or values[index - 1] != value]
+
+
+def test_a_shorter_last_datagram_is_looked_at_too(routes: Routes) -> None:
+    first, second = inbox_of(routes), inbox_of(routes, 78)
+    routes.deliver(batch(data(1), data(2), control(ControlType.ACKACK, 0, 78)), PEER)
+    assert (len(contents(first)), len(contents(second))) == (2, 1)
