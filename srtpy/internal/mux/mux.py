@@ -1,0 +1,166 @@
+"""One UDP socket and one thread for everybody who shares them.
+
+Lives here: the reader thread, who still uses the socket, and the end of both.
+Never here: the table of socket ids (routes.py), how datagrams are read and sent (udp.py),
+connections (session).
+
+Threads                   runs                 sleeps on
+  srt-mux-<port>          Mux._read_loop       the UDP socket, or its nap; takes nobody's lock
+Lock    _lock guards the count of users and the end; nothing is called under it but the wake.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Sequence
+from threading import Lock, Thread, current_thread
+from typing import Final, Protocol
+
+from srtpy.internal.clock.monotonic import now
+from srtpy.internal.clock.units import to_seconds
+from srtpy.internal.mux.address import Address, Path
+from srtpy.internal.mux.counters import MuxCounters
+from srtpy.internal.mux.joining import Reads
+from srtpy.internal.mux.nap import Nap
+from srtpy.internal.mux.recvmmsg import MESSAGES
+from srtpy.internal.mux.routes import Inbox, Routes
+from srtpy.internal.packet.header import CONTROL, Datagram, SocketId
+
+END_PATIENCE: Final = 2.0  # ours: seconds the last user waits for the thread; it ends within its nap
+
+
+class Transport(Protocol):
+    """What a mux needs of a socket; `UdpSocket` says what each means."""
+
+    counters: MuxCounters
+    capacity: int
+    local_address: Address
+
+    def read(self) -> Reads:
+        """Return what waits, without waiting for more; raises nothing."""
+
+    def wait(self) -> None:
+        """Wait for something to read, or for `wake`."""
+
+    def wake(self) -> None:
+        """Make the `wait` that runs now, or the next one, return."""
+
+    def send(self, datagrams: Sequence[Datagram], path: Path) -> int:
+        """Send without waiting; return how many left."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+class Mux:
+    """A socket shared by connections and perhaps a listener.  Whoever makes it is its first user.
+
+    Args:
+        transport: the socket; closed when the last user has let go.
+        naps: whether to let datagrams gather while data flows, a few milliseconds at most.
+        warning: what people should know of the socket; for whoever keeps the log.
+    """
+
+    def __init__(self, transport: Transport, *, naps: bool = True, warning: str = "") -> None:
+        self.counters: MuxCounters = transport.counters
+        self.warning = warning
+        self.send = transport.send
+        """Send datagrams in order, without waiting, and return how many left; the rest is lost and counted."""
+        self._transport = transport
+        self._routes = Routes(transport.counters)
+        self._nap = Nap(transport.capacity if naps else 0)
+        self._lock = Lock()
+        self._users = 1
+        self._ending = False
+        self._thread = Thread(target=self._read_loop, name=f"srt-mux-{self.local_address[1]}", daemon=True)
+
+    @property
+    def local_address(self) -> Address:
+        """Where the socket is bound."""
+        return self._transport.local_address
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    # -- who gets what ------------------------------------------------------------------------------------------
+
+    def register(self, socket_id: SocketId, inbox: Inbox, remote: Address | None) -> bool:
+        """Have datagrams for `socket_id` put into `inbox`; return whether the id was free.
+
+        A datagram from an address other than `remote` is dropped and counted; `None` takes them from anywhere.
+        """
+        return self._routes.register(socket_id, inbox, remote)
+
+    def unregister(self, socket_id: SocketId) -> None:
+        """Drop what comes for `socket_id` from now on; a batch on its way may still arrive in the inbox."""
+        self._routes.unregister(socket_id)
+
+    def overflowed(self, socket_id: SocketId) -> int:
+        """Return how many datagrams a connection's inbox had no room for."""
+        return self._routes.overflowed(socket_id)
+
+    def listen(self, inbox: Inbox) -> bool:
+        """Have handshakes for nobody in particular put into `inbox`; return whether nobody listened here yet."""
+        return self._routes.listen(inbox)
+
+    def unlisten(self) -> None:
+        """Have handshakes for nobody in particular dropped again."""
+        self._routes.unlisten()
+
+    # -- users and the end --------------------------------------------------------------------------------------
+
+    def acquire(self) -> None:
+        """Become one more user.
+
+        Raises:
+            OSError: the last user has let go already (EBADF).
+        """
+        with self._lock:
+            if not self._users:
+                raise OSError(errno.EBADF, f"the socket on port {self.local_address[1]} is closed")
+            self._users += 1
+
+    def release(self) -> None:
+        """Let go; the last user closes the socket, after which its port is free."""
+        with self._lock:
+            assert self._users > 0, "released more often than acquired"
+            self._users -= 1
+            if self._users:
+                return
+            self._ending = True
+            self._transport.wake()
+        if self._thread.ident is None:
+            self._transport.close()
+        elif self._thread is not current_thread():
+            self._thread.join(END_PATIENCE)
+
+    # -- the thread ---------------------------------------------------------------------------------------------
+
+    def _read_loop(self) -> None:
+        transport, nap = self._transport, self._nap
+        try:
+            while not self._ending:
+                reads = transport.read()
+                if not reads:
+                    transport.wait()
+                    continue
+                total, data = self._deliver(reads)
+                pause = nap.after(data, total >= MESSAGES, now())
+                if pause:
+                    time.sleep(to_seconds(pause))
+        finally:
+            with self._lock:  # nobody wakes a descriptor that is somebody else's by now
+                transport.close()
+
+    def _deliver(self, reads: Reads) -> tuple[int, int]:
+        """Put everything where it belongs; return how many datagrams, and how many in batches of data."""
+        deliver = self._routes.deliver
+        total = data = 0
+        for batch, path in reads:
+            deliver(batch, path)
+            total += batch.count
+            if batch.headers[0][0] < CONTROL:
+                data += batch.count
+        return total, data

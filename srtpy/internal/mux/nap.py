@@ -1,0 +1,60 @@
+"""A short sleep while data flows, so that datagrams gather and one wake-up serves several.
+
+Lives here: whether the reader naps after a read, and for how long, judged by what came lately.
+Never here: sleeping itself (mux.py), pacing (congestion).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from srtpy.internal.clock.units import Micros
+
+NAP: Final[Micros] = 2_000  # ours: at 10 Mbit/s two datagrams gather; ACK and NAK leave at most this much later
+SHORTEST: Final[Micros] = 500  # ours: a buffer that fills so soon leaves no time to be woken late
+FILL: Final = 16  # ours: the part of the kernel buffer a nap may fill; sleep lasts longer than asked, and bursts come
+WINDOW: Final[Micros] = 2 * NAP  # ours: how long to look before deciding; one read tells nothing of a burst's length
+
+
+class Nap:
+    """Decides after each read.
+
+    It looks at what arrived in a window of a few milliseconds and keeps to its decision for the next
+    one.  Naps begin when reads come closer together than a nap is long: only then does one gather anything.
+
+    Args:
+        capacity: how many datagrams the kernel holds for the reader; 0: never nap.
+    """
+
+    __slots__ = ("_arrived", "_pause", "_reads", "_room", "_since")
+
+    def __init__(self, capacity: int) -> None:
+        self._room = capacity // FILL
+        self._since: Micros = 0
+        self._arrived = 0
+        self._reads = 0
+        self._pause: Micros = 0
+
+    def after(self, data: int, more: bool, now: Micros) -> Micros:
+        """Return how long to sleep after a read; 0: not at all.
+
+        Args:
+            data: the data packets it brought; nobody naps for control packets alone.
+            more: it brought as much as it could, so that more may wait.
+            now: the instant.
+        """
+        self._arrived += data
+        if more or not data:
+            return 0
+        self._reads += 1
+        if now - self._since >= WINDOW or self._arrived > self._room:
+            self._decide(max(1, now - self._since))
+            self._since = now
+            self._arrived = self._reads = 0
+        return self._pause
+
+    def _decide(self, elapsed: Micros) -> None:
+        # while napping, reads come a nap apart and a little: that is still flowing
+        apart = NAP + NAP // 4 if self._pause else NAP
+        pause = min(NAP, self._room * elapsed // self._arrived) if elapsed <= self._reads * apart else 0
+        self._pause = pause if pause >= SHORTEST else 0

@@ -1,0 +1,279 @@
+"""The reader thread: what it delivers, what it outlives, and how it ends."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from queue import SimpleQueue
+from threading import Event
+
+import pytest
+
+from srtpy.config import Config
+from srtpy.internal.mux import mux as mux_module
+from srtpy.internal.mux.address import Address, Path
+from srtpy.internal.mux.counters import MuxCounters
+from srtpy.internal.mux.joining import Reads
+from srtpy.internal.mux.mux import Mux
+from srtpy.internal.mux.options import open_bound
+from srtpy.internal.mux.routes import Inbox
+from srtpy.internal.mux.udp import Reading, UdpSocket
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.packet.header import Datagram
+from tests.internal.mux.sockets import (
+    HANDSHAKE,
+    IPV4,
+    control,
+    data,
+    dialed,
+    nothing_left,
+    path_to,
+    whole,
+)
+
+PEER = Path(("192.0.2.1", 9000))
+
+
+@contextmanager
+def running(reading: Reading | None = None, naps: bool = True) -> Iterator[tuple[Mux, UdpSocket]]:
+    sock = UdpSocket(open_bound([IPV4], Config()), reading=reading)
+    mux = Mux(sock, naps=naps)
+    mux.start()
+    try:
+        yield mux, sock
+    finally:
+        mux.release()
+
+
+def take(inbox: Inbox, count: int) -> list[bytes]:
+    """Take datagrams from an inbox until there are `count`."""
+    found: list[bytes] = []
+    while len(found) < count:
+        item = inbox.get()
+        assert item is not None
+        found += [item[0].datagram(index) for index in range(item[0].count)]
+    return found
+
+
+@pytest.mark.parametrize("reading", list(Reading))
+@pytest.mark.parametrize("naps", [True, False])
+def test_a_burst_of_20000_arrives_whole_and_in_order(reading: Reading, naps: bool) -> None:
+    with nothing_left(), running(reading, naps) as (mux, sock), dialed(sock) as there:
+        inbox: Inbox = SimpleQueue()
+        assert mux.register(77, inbox, there.local_address)
+        for start in range(0, 20_000, 40):
+            burst = [data(seq, 100) for seq in range(start, start + 40)]
+            assert there.send(burst, path_to(sock)) == 40
+            assert take(inbox, 40) == whole(burst)
+        assert mux.counters.overflowed == 0
+
+
+def test_connections_share_a_socket() -> None:
+    with running() as (mux, sock), dialed(sock) as one, dialed(sock) as two:
+        first: Inbox = SimpleQueue()
+        second: Inbox = SimpleQueue()
+        third: Inbox = SimpleQueue()
+        assert mux.register(1, first, one.local_address)
+        assert mux.register(2, second, one.local_address)
+        assert mux.register(3, third, two.local_address)
+        assert not mux.register(3, first, one.local_address)
+        one.send([data(seq, destination=1 + seq % 2) for seq in range(10)], path_to(sock))
+        two.send([data(seq, destination=3) for seq in range(5)], path_to(sock))
+        assert take(first, 5) == whole([data(seq, destination=1) for seq in range(0, 10, 2)])
+        assert take(second, 5) == whole([data(seq, destination=2) for seq in range(1, 10, 2)])
+        assert take(third, 5) == whole([data(seq, destination=3) for seq in range(5)])
+
+
+def test_spoofed_packets_are_dropped_and_counted() -> None:
+    with running() as (mux, sock), dialed(sock) as peer, dialed(sock) as stranger:
+        inbox: Inbox = SimpleQueue()
+        assert mux.register(77, inbox, peer.local_address)
+        stranger.send([control(5)], path_to(sock))  # SHUTDOWN with the right socket id
+        stranger.send([data(1), data(2, destination=78)], path_to(sock))
+        peer.send([data(3)], path_to(sock))
+        assert take(inbox, 1) == whole([data(3)])
+        assert (mux.counters.wrong_source, mux.counters.unknown) == (2, 1)
+
+
+def test_garbage_kills_nobody() -> None:
+    seeded = random.Random(19)
+    with running() as (mux, sock), dialed(sock) as there:
+        inbox: Inbox = SimpleQueue()
+        listener: Inbox = SimpleQueue()
+        assert mux.register(77, inbox, there.local_address)
+        assert mux.listen(listener)
+        for size in [*range(40), *(seeded.randrange(2000) for _ in range(100)), 65_507]:
+            there.send([(seeded.randbytes(size), b"")], path_to(sock))
+        there.send([data(1)], path_to(sock))
+        assert take(inbox, 1) == whole([data(1)])
+        assert mux.counters.malformed >= 16
+        assert mux.overflowed(77) == 0
+
+
+def test_the_listener_hears_strangers_until_it_stops() -> None:
+    with running() as (mux, sock), dialed(sock) as there:
+        listener: Inbox = SimpleQueue()
+        inbox: Inbox = SimpleQueue()
+        assert mux.register(77, inbox, there.local_address)
+        assert mux.listen(listener)
+        assert not mux.listen(listener)
+        there.send([control(HANDSHAKE, destination=0)], path_to(sock))
+        assert take(listener, 1) == whole([control(HANDSHAKE, destination=0)])
+        mux.unlisten()
+        mux.unregister(77)
+        there.send([control(HANDSHAKE, destination=0)], path_to(sock))
+        assert mux.register(78, inbox, there.local_address)
+        there.send([data(1, destination=78)], path_to(sock))
+        take(inbox, 1)
+        assert listener.empty()
+
+
+def test_the_thread_has_a_name_and_is_a_daemon() -> None:
+    with nothing_left(), running() as (mux, _):
+        (thread,) = [one for one in threading.enumerate() if one.name.startswith("srt-")]
+        assert thread.name == f"srt-mux-{mux.local_address[1]}"
+        assert thread.daemon
+
+
+def test_the_last_user_closes() -> None:
+    with nothing_left():
+        mux = Mux(UdpSocket(open_bound([IPV4], Config())))
+        mux.start()
+        mux.acquire()
+        mux.release()
+        assert len([one for one in threading.enumerate() if one.name.startswith("srt-mux")]) == 1
+        mux.release()
+        with pytest.raises(OSError, match="is closed"):
+            mux.acquire()
+        assert mux.send([data(1), data(2)], PEER) == 0
+        assert mux.counters.unsent == 2
+
+
+def test_a_mux_that_never_started_closes_too() -> None:
+    with nothing_left():
+        Mux(UdpSocket(open_bound([IPV4], Config()))).release()
+
+
+def test_releasing_too_often_is_a_mistake_of_ours() -> None:
+    mux = Mux(UdpSocket(open_bound([IPV4], Config())))
+    mux.release()
+    with pytest.raises(AssertionError):
+        mux.release()
+
+
+def test_closing_while_data_flows() -> None:
+    with nothing_left():
+        mux = Mux(sock := UdpSocket(open_bound([IPV4], Config())))
+        inbox: Inbox = SimpleQueue()
+        with dialed(sock) as there:
+            assert mux.register(77, inbox, there.local_address)
+            mux.start()
+            path, stop = path_to(sock), Event()
+
+            def flood() -> None:
+                while not stop.is_set():
+                    there.send([data(seq) for seq in range(10)], path)
+
+            thread = threading.Thread(target=flood)
+            thread.start()
+            take(inbox, 200)
+            mux.release()
+            stop.set()
+            thread.join()
+
+
+class Scripted:
+    """A transport that is read as told; each step is what a read returns, or what is done instead."""
+
+    def __init__(self, *steps: Reads | Callable[[], None]) -> None:
+        self.counters = MuxCounters()
+        self.capacity = 1_000_000
+        self.local_address: Address = ("192.0.2.9", 4_711)
+        self.waits = 0
+        self.closed = Event()
+        self.exhausted = Event()
+        self._steps = list(steps)
+        self._woken = Event()
+
+    def read(self) -> Reads:
+        if not self._steps:
+            return []
+        step = self._steps.pop(0)
+        if callable(step):
+            step()
+            return []
+        return step
+
+    def wait(self) -> None:
+        self.waits += 1
+        if not self._steps:
+            self.exhausted.set()
+            self._woken.wait()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def send(self, datagrams: Sequence[Datagram], path: Path) -> int:
+        return len(datagrams)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def one(datagram: Datagram, count: int = 1) -> Reads:
+    content = b"".join(datagram)
+    return [(Batch(content * count, len(content)), PEER)]
+
+
+def lived(monkeypatch: pytest.MonkeyPatch, transport: Scripted, naps: bool = True) -> list[float]:
+    """Return the naps of a mux that read all of the script."""
+    slept: list[float] = []
+    instants = iter(range(0, 1_000_000_000, 1_000))
+    monkeypatch.setattr(mux_module.time, "sleep", slept.append)
+    monkeypatch.setattr(mux_module, "now", lambda: next(instants))
+    mux = Mux(transport, naps=naps)
+    mux.start()
+    transport.exhausted.wait()
+    mux.release()
+    assert transport.closed.is_set()
+    return slept
+
+
+def test_it_naps_while_data_flows(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept = lived(monkeypatch, Scripted(*[one(data(seq)) for seq in range(50)]))
+    assert slept.count(0.002) == len(slept) > 40
+
+
+def test_it_does_not_nap_for_control_packets_nor_when_told_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lived(monkeypatch, Scripted(*[one(control(2)) for _ in range(50)])) == []
+    assert lived(monkeypatch, Scripted(*[one(data(seq)) for seq in range(50)]), naps=False) == []
+
+
+def test_it_waits_only_when_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = Scripted(one(data(1)), [], one(data(2)), one(data(3)), [])
+    lived(monkeypatch, transport)
+    assert transport.waits == 2
+
+
+def test_a_full_read_is_followed_by_another_without_a_nap(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lived(monkeypatch, Scripted(*[one(data(seq), 128) for seq in range(50)])) == []
+
+
+def test_the_thread_may_let_go_itself() -> None:
+    with nothing_left():
+        transport = Scripted(lambda: mux.release())
+        mux = Mux(transport)
+        mux.start()
+        assert transport.closed.wait(5)
+        mux._thread.join()
+
+
+def test_the_end_is_complete_when_the_last_user_has_let_go() -> None:
+    with nothing_left():
+        for _ in range(20):
+            mux = Mux(UdpSocket(open_bound([IPV4], Config())))
+            mux.start()
+            mux.release()
+            assert not mux._thread.is_alive()
