@@ -78,15 +78,17 @@ class Engine:
         news = core.events()
         if news:
             self._heed(news)
-        readable, writable = self.readable, self.writable
-        if readable.count:
-            due = now if core.messages else core.delivery_due()
-            if due + DELIVERY_GAP < readable.wakes_at:
-                readable.wakes_at = due + DELIVERY_GAP
-                readable.wake_one()
-        if writable.count and core.room() >= self._worthwhile_room:
-            writable.wake_one()
+        if self.readable.count:
+            self.rouse_reader(now)
+        if self.writable.count and core.room() >= self._worthwhile_room:
+            self.writable.wake_one()
         self.rouse_timer(now)
+
+    def rouse_reader(self, now: Micros) -> None:
+        """Wake a reader if all would sleep past the next message; one that wakes soon takes it along."""
+        due = now if self.core.messages else self.core.delivery_due()
+        if due + DELIVERY_GAP < self.readable.wakes_at:
+            self.readable.wake_one(due + DELIVERY_GAP)
 
     def rouse_timer(self, now: Micros) -> None:
         """Wake the timer thread if it would sleep past its next duty."""
@@ -94,8 +96,7 @@ class Engine:
         if sooner.count:
             duty = self.next_duty(now)
             if duty < sooner.wakes_at:
-                sooner.wakes_at = duty
-                sooner.wake_one()
+                sooner.wake_one(duty)
 
     def next_duty(self, now: Micros) -> Micros:
         """Return when the timer thread has to be awake; past or present means at once."""

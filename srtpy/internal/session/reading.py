@@ -129,29 +129,37 @@ class Reader:
 
     def _wait(self, deadline: Deadline | None) -> Delivered | None:
         """Wait for a message, serving the core meanwhile; None at the end of the stream."""
-        engine, core, fate = self._engine, self._engine.core, self._engine.fate
+        engine = self._engine
         with engine.lock:
-            began = now = monotonic_now()
-            core.note_read(now)
-            while True:
-                engine.turn(now)
-                try:
-                    row = self._messages.popleft()
-                except IndexError:
-                    pass
-                else:
-                    self._woke_at = now
-                    return row
-                due = core.delivery_due()
-                if fate.is_ending and (due == NEVER or fate.is_closing):
-                    refusal = fate.refusal_to_read()
-                    if refusal is None:
-                        return None
-                    raise refusal
-                patience = self.deadline if deadline is None else deadline
-                limit = patience.limit(began)
-                if now >= limit:
-                    raise patience.expired("nothing arrived", began)
-                # woken once for all that is due by then; a lone message is not kept waiting
-                engine.readable.sleep(min(limit, max(due, self._woke_at + DELIVERY_GAP)), now)
-                now = monotonic_now()
+            try:
+                return self._wait_locked(deadline)
+            finally:
+                if engine.readable.count:  # who stays behind may have counted on our waking in time
+                    engine.rouse_reader(monotonic_now())
+
+    def _wait_locked(self, deadline: Deadline | None) -> Delivered | None:
+        engine, core, fate = self._engine, self._engine.core, self._engine.fate
+        began = now = monotonic_now()
+        core.note_read(now)
+        while True:
+            engine.turn(now)
+            try:
+                row = self._messages.popleft()
+            except IndexError:
+                pass
+            else:
+                self._woke_at = now
+                return row
+            due = core.delivery_due()
+            if fate.is_ending and (due == NEVER or fate.is_closing):
+                refusal = fate.refusal_to_read()
+                if refusal is None:
+                    return None
+                raise refusal
+            patience = self.deadline if deadline is None else deadline
+            limit = patience.limit(began)
+            if now >= limit:
+                raise patience.expired("nothing arrived", began)
+            # woken once for all that is due by then; a lone message is not kept waiting
+            engine.readable.sleep(min(limit, max(due, self._woke_at + DELIVERY_GAP)), now)
+            now = monotonic_now()

@@ -224,14 +224,16 @@ class Session:
 
     def _take_down(self) -> None:
         """Give back the socket and the receiver; in this order nothing can arrive at what is gone."""
-        self._wire.unregister(self.negotiated.socket_id)
-        self._inbox.put(None)
-        if self._receiver.ident is not None:
-            self._receiver.join()
-        self._wire.release()
-        if self._on_down is not None:
-            self._on_down()
-        OPEN.discard(self)
-        with self.engine.lock:
-            self.engine.fate.down()
-            self.engine.wake_everyone()
+        try:
+            self._wire.unregister(self.negotiated.socket_id)
+            self._inbox.put(None)
+            if self._receiver.ident is not None:
+                self._receiver.join()
+            self._wire.release()
+            if self._on_down is not None:
+                self._on_down()
+        finally:
+            OPEN.discard(self)
+            with self.engine.lock:
+                self.engine.fate.down()
+                self.engine.wake_everyone()

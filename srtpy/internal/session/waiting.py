@@ -86,29 +86,34 @@ class Sleepers:
 
     Attributes:
         count: how many threads sleep here.
-        wakes_at: no sleeper sleeps on past this instant; `NEVER` if that is not known.
+        wakes_at: when the first of them wakes by itself, or has been woken for; `NEVER` if none does.
     """
 
-    __slots__ = ("_condition", "count", "wakes_at")
+    __slots__ = ("_alarms", "_condition", "count", "wakes_at")
 
     def __init__(self, lock: Lock) -> None:
         self._condition = Condition(lock)
+        self._alarms: list[Micros] = []
         self.count = 0
         self.wakes_at: Micros = NEVER
 
     def sleep(self, until: Micros, now: Micros) -> None:
         """Sleep until notified, until that instant, or for no reason: the caller looks again."""
+        alarms = self._alarms
+        alarms.append(until)
         self.count += 1
-        self.wakes_at = until if self.count == 1 else min(until, self.wakes_at)
+        self.wakes_at = min(until, self.wakes_at)
         try:
             self._condition.wait(min(max(until - now, 0), LONGEST_SLEEP) / SECOND)
         finally:
+            alarms.remove(until)
             self.count -= 1
-            self.wakes_at = NEVER
+            self.wakes_at = min(alarms, default=NEVER)
 
-    def wake_one(self) -> None:
-        """Wake one sleeper, if there is any."""
+    def wake_one(self, for_instant: Micros = NEVER) -> None:
+        """Wake one sleeper, if there is any, because of something to be done at `for_instant`."""
         self._condition.notify()
+        self.wakes_at = min(for_instant, self.wakes_at)
 
     def wake_all(self) -> None:
         """Wake everyone."""

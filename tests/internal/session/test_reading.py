@@ -168,6 +168,26 @@ def test_a_new_deadline_reaches_who_already_waits() -> None:
         reading.result()
 
 
+@pytest.mark.parametrize("leaves", ["in vain", "with a message"])
+def test_a_reader_that_leaves_sees_that_another_wakes_in_time(leaves: str) -> None:
+    desk = Desk()
+    staying = in_thread(desk.reader.read)
+    until(desk.is_waiting)
+    leaving = in_thread(lambda: desk.reader.read(deadline=Deadline.after(0.1)))
+    until(lambda: desk.engine.readable.count == 2)
+    with desk.engine.lock:
+        # the one that wakes soon is counted on, and the one that stays is not told
+        if leaves == "with a message":
+            desk.core.arrive(b"1", desk.engine.readable.wakes_at - 10 * MILLISECOND)
+        desk.core.arrive(b"2", desk.engine.readable.wakes_at + 40 * MILLISECOND)
+    if leaves == "in vain":
+        with pytest.raises(DeadlineError):
+            leaving.result()
+        assert staying.result() == b"2"
+    else:
+        assert {leaving.result(), staying.result()} == {b"1", b"2"}
+
+
 def test_after_the_peers_close_everything_comes_in_its_time_and_then_the_end() -> None:
     desk = Desk().has(b"ready")
     desk.core.arrive(b"later", monotonic_now() + 30 * MILLISECOND)

@@ -61,30 +61,29 @@ def test_the_constants() -> None:
     assert AT_ONCE.limit(BEGAN) == BEGAN
 
 
-def test_sleepers_are_counted_and_their_waking_is_known() -> None:
+def test_sleepers_are_counted_and_the_first_waking_is_known() -> None:
     lock = Lock()
     sleepers = Sleepers(lock)
-    seen: list[tuple[int, int]] = []
+    soon, late = monotonic_now() + 20 * SECOND, monotonic_now() + 40 * SECOND
 
-    def sleep() -> None:
+    def sleep(until_when: int) -> None:
         with lock:
-            now = monotonic_now()
-            sleepers.sleep(now + 20 * SECOND, now)
+            sleepers.sleep(until_when, monotonic_now())
 
-    first, second = in_thread(sleep), in_thread(sleep)
+    first = in_thread(lambda: sleep(soon))
+    until(lambda: sleepers.count == 1)
+    second = in_thread(lambda: sleep(late))
     until(lambda: sleepers.count == 2)
     with lock:
-        seen.append((sleepers.count, sleepers.wakes_at))
-        sleepers.wake_one()
-    until(lambda: sleepers.count == 1)
-    with lock:
-        assert sleepers.wakes_at == NEVER, "of the one that sleeps on nothing is known any more"
-        sleepers.wake_all()
+        assert sleepers.wakes_at == soon
+        sleepers.wake_one(for_instant=soon - 5)
+        assert sleepers.wakes_at == soon - 5, "one is up already"
     first.result()
+    with lock:
+        assert (sleepers.count, sleepers.wakes_at) == (1, late)
+        sleepers.wake_all()
     second.result()
-    assert seen[0][0] == 2
-    assert seen[0][1] < NEVER
-    assert sleepers.count == 0
+    assert (sleepers.count, sleepers.wakes_at) == (0, NEVER)
 
 
 @pytest.mark.parametrize("until_when", [-5, 0, 2_000])
