@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final, Self, TypedDict, Unpack, cast
 
-from srtpy.fields import LONGEST, MOST_PACKETS, Rule, flag, rate, seconds, text, whole
+from srtpy.fields import LONGEST, MOST_PACKETS, Rule, flag, rate, seconds, text, version, whole
 from srtpy.log import Logger
 from srtpy.url import ffmpeg_query, libsrt_query, parse_url, split_address, write_url
 
@@ -95,44 +95,144 @@ class Config:
         ValueError: a value out of range; the text names the field, the value and the range.
     """
 
-    latency: float = seconds(DEFAULT_LATENCY, "SRTO_LATENCY", MIN_LATENCY, MAX_LATENCY)
-    recv_latency: float | None = seconds(None, "SRTO_RCVLATENCY", MIN_LATENCY, MAX_LATENCY, none=True)
-    peer_latency: float | None = seconds(None, "SRTO_PEERLATENCY", MIN_LATENCY, MAX_LATENCY, none=True, also=(0,))
-    mss: int = whole(DEFAULT_MSS, "SRTO_MSS", "bytes", MIN_MSS, MAX_MSS)
-    fc: int = whole(DEFAULT_FC, "SRTO_FC", "packets", MIN_FC, MOST_PACKETS)
-    send_buf_size: int = whole(DEFAULT_SEND_BUF_SIZE, "SRTO_SNDBUF", "packets", MIN_BUF_SIZE, MOST_PACKETS)
-    recv_buf_size: int = whole(DEFAULT_RECV_BUF_SIZE, "SRTO_RCVBUF", "packets", MIN_BUF_SIZE, MOST_PACKETS)
-    payload_size: int = whole(0, "SRTO_PAYLOADSIZE", "bytes", MIN_PAYLOAD, MAX_MSS - PACKET_OVERHEAD, also=(0,))
-    max_bw: int | None = rate(None, "SRTO_MAXBW", low=-1, none=True)
-    input_bw: int = rate(0, "SRTO_INPUTBW")
-    min_input_bw: int = rate(0, "SRTO_MININPUTBW")
-    overhead_bw: int = whole(DEFAULT_OVERHEAD_BW, "SRTO_OHEADBW", "percent", 5, 100)
-    max_rexmit_bw: int = rate(0, "SRTO_MAXREXMITBW")
-    conn_timeout: float = seconds(DEFAULT_CONN_TIMEOUT, "SRTO_CONNTIMEO", 0.001)
-    peer_idle_timeout: float = seconds(DEFAULT_PEER_IDLE_TIMEOUT, "SRTO_PEERIDLETIMEO", 1.0)
-    data_idle_timeout: float | None = seconds(None, "ours", 0.001, none=True)
-    loss_max_ttl: int = whole(0, "SRTO_LOSSMAXTTL", "packets", 0, MOST_PACKETS)
-    snd_drop_delay: float = seconds(0.0, "SRTO_SNDDROPDELAY", -LONGEST)
-    stream_id: str = text("SRTO_STREAMID", MAX_STREAM_ID)
-    min_version: int = field(
-        default=0x010000,
-        metadata={"rule": Rule(kind="version", source="SRTO_MINVERSION", low=0x010000, high=0xFFFFFF)},
+    latency: float = seconds(
+        DEFAULT_LATENCY,
+        "how long after it was written a message is read, both ways",
+        "SRTO_LATENCY",
+        MIN_LATENCY,
+        MAX_LATENCY,
     )
-    linger: float | None = seconds(None, "SRTO_LINGER", 0.0, MAX_LINGER, none=True)
-    nak_report: bool | None = flag(None, "SRTO_NAKREPORT", none=True)
-    retransmit_algo: int | None = whole(None, "SRTO_RETRANSMITALGO", "(which algorithm)", 0, 1, none=True)
-    drift_tracer: bool = flag(True, "SRTO_DRIFTTRACER")
-    tlpktdrop: bool | None = flag(None, "SRTO_TLPKTDROP", none=True)
-    snd_syn: bool = flag(True, "SRTO_SNDSYN")
-    rcv_syn: bool = flag(True, "SRTO_RCVSYN")
-    udp_send_buf_size: int = whole(0, "SRTO_UDP_SNDBUF", "bytes", 0, _LARGEST_SOCKET_BUFFER)
-    udp_recv_buf_size: int = whole(0, "SRTO_UDP_RCVBUF", "bytes", 0, _LARGEST_SOCKET_BUFFER)
-    ip_ttl: int | None = whole(None, "SRTO_IPTTL", "hops", 1, 255, none=True, minus_one_is_none=True)
-    ip_tos: int | None = whole(None, "SRTO_IPTOS", "(type of service)", 0, 255, none=True, minus_one_is_none=True)
-    ipv6_only: bool | None = flag(None, "SRTO_IPV6ONLY", none=True, minus_one_is_none=True)
-    bind_to_device: str = text("SRTO_BINDTODEVICE", 15)
+    recv_latency: float | None = seconds(
+        None, "the same, for what we receive; None: latency", "SRTO_RCVLATENCY", MIN_LATENCY, MAX_LATENCY, none=True
+    )
+    peer_latency: float | None = seconds(
+        None,
+        "the same, for what the peer receives; None: latency",
+        "SRTO_PEERLATENCY",
+        MIN_LATENCY,
+        MAX_LATENCY,
+        none=True,
+        also=(0,),
+    )
+    mss: int = whole(DEFAULT_MSS, "largest IP packet", "SRTO_MSS", "bytes", MIN_MSS, MAX_MSS)
+    fc: int = whole(
+        DEFAULT_FC, "largest flow window: packets on their way at once", "SRTO_FC", "packets", MIN_FC, MOST_PACKETS
+    )
+    send_buf_size: int = whole(
+        DEFAULT_SEND_BUF_SIZE,
+        "room for what is not yet acknowledged",
+        "SRTO_SNDBUF",
+        "packets",
+        MIN_BUF_SIZE,
+        MOST_PACKETS,
+    )
+    recv_buf_size: int = whole(
+        DEFAULT_RECV_BUF_SIZE,
+        "room for what is not yet read; never more than fc",
+        "SRTO_RCVBUF",
+        "packets",
+        MIN_BUF_SIZE,
+        MOST_PACKETS,
+    )
+    payload_size: int = whole(
+        0,
+        "largest message written; 0: mss - 44",
+        "SRTO_PAYLOADSIZE",
+        "bytes",
+        MIN_PAYLOAD,
+        MAX_MSS - PACKET_OVERHEAD,
+        also=(0,),
+    )
+    max_bw: int | None = rate(
+        None,
+        "sending rate, headers included; None: 125,000,000, -1: unlimited, 0: from the input",
+        "SRTO_MAXBW",
+        low=-1,
+        none=True,
+    )
+    input_bw: int = rate(0, "rate of the input, for max_bw=0; 0: measured", "SRTO_INPUTBW")
+    min_input_bw: int = rate(0, "the least the measured rate counts for", "SRTO_MININPUTBW")
+    overhead_bw: int = whole(
+        DEFAULT_OVERHEAD_BW, "added to the input's rate for what is sent again", "SRTO_OHEADBW", "percent", 5, 100
+    )
+    max_rexmit_bw: int = rate(0, "rate of what is sent again; 0: unlimited", "SRTO_MAXREXMITBW")
+    conn_timeout: float = seconds(DEFAULT_CONN_TIMEOUT, "how long dial tries", "SRTO_CONNTIMEO", 0.001)
+    peer_idle_timeout: float = seconds(
+        DEFAULT_PEER_IDLE_TIMEOUT, "silence after which the connection is broken", "SRTO_PEERIDLETIMEO", 1.0
+    )
+    data_idle_timeout: float | None = seconds(
+        None, "the same for data: a peer that only keeps alive; None: no limit", "ours", 0.001, none=True
+    )
+    loss_max_ttl: int = whole(
+        0,
+        "packets to wait for one out of order before it is reported lost",
+        "SRTO_LOSSMAXTTL",
+        "packets",
+        0,
+        MOST_PACKETS,
+    )
+    snd_drop_delay: float = seconds(
+        0.0,
+        "added to the latency before what is late is not sent any more; negative: never",
+        "SRTO_SNDDROPDELAY",
+        -LONGEST,
+    )
+    stream_id: str = text("what the caller wants, for the listener to judge", "SRTO_STREAMID", MAX_STREAM_ID)
+    min_version: int = version(0x010000, "oldest SRT version of a peer", "SRTO_MINVERSION")
+    linger: float | None = seconds(
+        None,
+        "how long close waits; None: until the peer has played everything",
+        "SRTO_LINGER",
+        0.0,
+        MAX_LINGER,
+        none=True,
+    )
+    nak_report: bool | None = flag(None, "report losses again and again; None: yes", "SRTO_NAKREPORT", none=True)
+    retransmit_algo: int | None = whole(
+        None, "1: not again within a round trip; None: 1", "SRTO_RETRANSMITALGO", "(which algorithm)", 0, 1, none=True
+    )
+    drift_tracer: bool = flag(True, "follow the peer's clock", "SRTO_DRIFTTRACER")
+    tlpktdrop: bool | None = flag(None, "skip what is too late; None: yes", "SRTO_TLPKTDROP", none=True)
+    snd_syn: bool = flag(True, "writing may wait", "SRTO_SNDSYN")
+    rcv_syn: bool = flag(True, "reading may wait", "SRTO_RCVSYN")
+    udp_send_buf_size: int = whole(
+        0, "the kernel's send buffer; 0: enough", "SRTO_UDP_SNDBUF", "bytes", 0, _LARGEST_SOCKET_BUFFER
+    )
+    udp_recv_buf_size: int = whole(
+        0, "the kernel's receive buffer; 0: enough", "SRTO_UDP_RCVBUF", "bytes", 0, _LARGEST_SOCKET_BUFFER
+    )
+    ip_ttl: int | None = whole(
+        None,
+        "hops a packet may take; None: the system's",
+        "SRTO_IPTTL",
+        "hops",
+        1,
+        255,
+        none=True,
+        minus_one_is_none=True,
+    )
+    ip_tos: int | None = whole(
+        None,
+        "type of service; None: the system's",
+        "SRTO_IPTOS",
+        "(type of service)",
+        0,
+        255,
+        none=True,
+        minus_one_is_none=True,
+    )
+    ipv6_only: bool | None = flag(
+        None,
+        "an IPv6 socket takes no IPv4; None: the system's, both when listening on every address",
+        "SRTO_IPV6ONLY",
+        none=True,
+        minus_one_is_none=True,
+    )
+    bind_to_device: str = text("network interface (Linux; needs the right to)", "SRTO_BINDTODEVICE", 15)
     logger: logging.Logger | Logger | None = field(
-        default=None, compare=False, metadata={"rule": Rule(kind="logger", none=True)}
+        default=None,
+        compare=False,
+        metadata={"rule": Rule(means="where log lines go; None: logging's srtpy.*", kind="logger", none=True)},
     )
 
     def __init__(self, **changes: Unpack[ConfigFields]) -> None:

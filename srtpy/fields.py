@@ -26,6 +26,8 @@ class Rule:
     """What a field may hold."""
 
     kind: str
+    means: str = ""
+    """What the field is for, in a few words."""
     unit: str = ""
     source: str = "ours"
     low: float = 0
@@ -148,29 +150,38 @@ _CHECKS: Final = {
 }
 
 
-def seconds(default: T, source: str, low: float, high: float = LONGEST, **more: Any) -> T:
+def seconds(default: T, means: str, source: str, low: float, high: float = LONGEST, **more: Any) -> T:
     """Return a field of seconds."""
-    rule = Rule(kind="seconds", unit="seconds", source=source, low=low, high=high, **more)
+    rule = Rule(kind="seconds", means=means, unit="seconds", source=source, low=low, high=high, **more)
     return field(default=default, metadata={"rule": rule})
 
 
-def whole(default: T, source: str, unit: str, low: int, high: int, **more: Any) -> T:
+def whole(default: T, means: str, source: str, unit: str, low: int, high: int, **more: Any) -> T:
     """Return a field of whole numbers."""
     return field(
-        default=default, metadata={"rule": Rule(kind="whole", unit=unit, source=source, low=low, high=high, **more)}
+        default=default,
+        metadata={"rule": Rule(kind="whole", means=means, unit=unit, source=source, low=low, high=high, **more)},
     )
 
 
-def rate(default: T, source: str, **more: Any) -> T:
+def rate(default: T, means: str, source: str, **more: Any) -> T:
     """Return a field of bytes per second."""
-    return whole(default, source, "bytes per second", more.pop("low", 0), MOST_BYTES, **more)
+    return whole(default, means, source, "bytes per second", more.pop("low", 0), MOST_BYTES, **more)
 
 
-def flag(default: T, source: str, **more: Any) -> T:
+def flag(default: T, means: str, source: str, **more: Any) -> T:
     """Return a field of yes or no."""
-    return field(default=default, metadata={"rule": Rule(kind="flag", source=source, **more)})
+    return field(default=default, metadata={"rule": Rule(kind="flag", means=means, source=source, **more)})
 
 
-def text(source: str, high: int, **more: Any) -> str:
+def text(means: str, source: str, high: int, **more: Any) -> str:
     """Return a field of text, `high` bytes at most."""
-    return field(default="", metadata={"rule": Rule(kind="text", unit="bytes", source=source, high=high, **more)})
+    return field(
+        default="", metadata={"rule": Rule(kind="text", means=means, unit="bytes", source=source, high=high, **more)}
+    )
+
+
+def version(default: int, means: str, source: str) -> int:
+    """Return a field of a version, 0x010400 for 1.4.0."""
+    rule = Rule(kind="version", means=means, source=source, low=0x010000, high=0xFFFFFF)
+    return field(default=default, metadata={"rule": rule})

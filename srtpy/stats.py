@@ -11,9 +11,9 @@ counts of bytes are payload.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 HEADERS: Final = 44
@@ -324,10 +324,8 @@ def live_transmit_value(values: Mapping[str, object], name: str) -> object:
 
 def timepoint(stats: ConnStats) -> str:
     """Return the moment of the statistics as ISO 8601 in local time, as srt-live-transmit writes it."""
-    moment = stats.start_time + stats.duration
-    whole = int(moment)
-    local = time.localtime(whole)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{int((moment - whole) * 1e6):06d}{time.strftime('%z', local)}"
+    moment = datetime.fromtimestamp(stats.start_time + stats.duration).astimezone()
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f%z")
 
 
 def live_transmit_shape(stats: ConnStats) -> dict[str, object]:

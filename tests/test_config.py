@@ -61,9 +61,13 @@ def test_keywords_are_the_fields() -> None:
     assert not ConfigFields.__required_keys__
 
 
+def test_every_field_says_what_it_is_for() -> None:
+    assert all(len(rule.means) > 10 for rule in RULES.values())
+
+
 def test_keywords_only() -> None:
     with pytest.raises(TypeError):
-        Config(0.2)  # type: ignore[call-arg,arg-type]
+        Config(0.2)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

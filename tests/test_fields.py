@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from srtpy.fields import LONGEST, MOST_BYTES, Rule, flag, rate, seconds, text, whole
+from srtpy.fields import LONGEST, MOST_BYTES, Rule, flag, rate, seconds, text, version, whole
 
 
 @pytest.mark.parametrize(
@@ -57,16 +57,18 @@ def test_anything_with_an_index_is_whole() -> None:
 def test_makers() -> None:
     @dataclass
     class Settings:
-        a: float = seconds(1.0, "SRTO_A", 0, 2)
-        b: int = whole(1, "SRTO_B", "packets", 0, 2)
-        c: int = rate(0, "SRTO_C")
-        d: int | None = rate(None, "SRTO_D", low=-1, none=True)
-        e: bool = flag(True, "SRTO_E")
-        f: str = text("SRTO_F", 5)
+        a: float = seconds(1.0, "what", "SRTO_A", 0, 2)
+        b: int = whole(1, "what", "SRTO_B", "packets", 0, 2)
+        c: int = rate(0, "what", "SRTO_C")
+        d: int | None = rate(None, "what", "SRTO_D", low=-1, none=True)
+        e: bool = flag(True, "what", "SRTO_E")
+        f: str = text("what", "SRTO_F", 5)
+        g: int = version(0x010000, "what", "SRTO_G")
 
-    assert Settings() == Settings(1.0, 1, 0, None, True, "")
+    assert Settings() == Settings(1.0, 1, 0, None, True, "", 0x010000)
     rules = {name: one.metadata["rule"] for name, one in Settings.__dataclass_fields__.items()}
-    assert [rule.source for rule in rules.values()] == [f"SRTO_{letter}" for letter in "ABCDEF"]
+    assert [rule.source for rule in rules.values()] == [f"SRTO_{letter}" for letter in "ABCDEFG"]
+    assert {rule.means for rule in rules.values()} == {"what"}
     assert (rules["c"].low, rules["d"].low, rules["d"].none) == (0, -1, True)
 
 

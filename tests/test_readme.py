@@ -1,0 +1,80 @@
+"""What the README says is so: its programs run, its table of settings is the table."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import srtpy
+from srtpy.config import RULES, Config
+from tests.conftest import free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BEGIN, END = "<!-- settings: begin -->\n", "<!-- settings: end -->"
+
+
+def table() -> str:
+    """Return the table of settings as it should be."""
+    lines = ["| field | default | what it is | allowed |", "|---|---|---|---|"]
+    for one in fields(Config):
+        rule = RULES[one.name]
+        lines.append(f"| `{one.name}` | `{_default(one.name, one.default)}` | {rule.means} | {rule.allowed()} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(name: str, value: object) -> str:
+    if name == "min_version" and isinstance(value, int):
+        return f"0x{value:06X}"
+    return '""' if value == "" else repr(value)
+
+
+def programs() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_table_of_settings() -> None:
+    assert README.split(BEGIN)[1].split(END)[0] == table()
+
+
+def test_the_first_two_programs_talk_to_each_other(tmp_path: Path) -> None:
+    port = str(free_port())
+    receiver, sender = (program.replace("9000", port).replace("0.2", "0.05") for program in programs()[:2])
+    data = bytes(range(256)) * 500
+    space = {"PYTHONPATH": str(ROOT)}
+    listening = subprocess.Popen([sys.executable, "-c", receiver], cwd=tmp_path, env=space)
+    try:
+        subprocess.run([sys.executable, "-c", sender], input=data, check=True, cwd=tmp_path, env=space, timeout=30)
+        assert listening.wait(30) == 0
+    finally:
+        listening.kill()
+        listening.wait()
+    assert (tmp_path / "received.ts").read_bytes() == data
+
+
+def test_every_program_is_python() -> None:
+    for program in programs():
+        compile(program, "README.md", "exec")
+
+
+def test_what_it_says_of_urls() -> None:
+    config = srtpy.Config(latency=0.2, stream_id="live/a")
+    assert f"# {config.to_ffmpeg_url('example.net:9000')}\n" in README
+
+
+def test_every_name_it_uses_exists() -> None:
+    for name in re.findall(r"\bsrtpy\.([a-z_A-Z]+)", README):
+        assert hasattr(srtpy, name) or name in ("handshake", "conn"), name
+    for name in re.findall(r"`stats\.(\w+)`|`(recv_\w+|sent_\w+)`", README):
+        word = next(filter(None, name))
+        assert word in {*RULES, *srtpy.ConnStats.__dataclass_fields__}, word
+
+
+def test_every_file_it_names_exists() -> None:
+    for name in re.findall(
+        r"`((?:examples|tools)/[\w.-]+|[A-Z]+\.md|LICENSE)`|^\./(tools/[\w-]+)", README, re.MULTILINE
+    ):
+        assert (ROOT / next(filter(None, name))).is_file()
