@@ -2,6 +2,9 @@
 
 Lives here: whether the reader naps after a read, and for how long, judged by what came lately.
 Never here: sleeping itself (mux.py), pacing (congestion).
+Measured: plain datagrams of 1,332 bytes, a 4 MB kernel buffer, a busy machine of two cores, medians
+of five; without and with naps, per cent of a core: 950/s 10 and 3.5, 4,750/s 22 and 4.8, 10,000/s
+29 and 3.9, 100,000/s 26 and 18; none lost.
 """
 
 from __future__ import annotations
