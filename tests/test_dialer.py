@@ -56,6 +56,18 @@ def test_addresses_as_text(listener: srtpy.Listener, form: str) -> None:
         assert caller.remote_addr[1] == listener.local_addr[1]
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_listener_on_every_address_hears_both_families(host: str) -> None:
+    with srtpy.listen(":0", latency=0.02) as listener:
+        port = listener.local_addr[1]
+        with srtpy.dial((host, port), latency=0.02, linger=0) as caller, listener.accept() as accepted:
+            assert caller.remote_addr[0] == accepted.local_addr[0] == accepted.remote_addr[0] == host
+            accepted.write(b"x")
+            assert caller.read() == b"x"
+            with srtpy.dial(caller.remote_addr, latency=0.02, linger=0) as another:
+                assert another.remote_addr[1] == port
+
+
 def test_fields_go_over_the_config(listener: srtpy.Listener) -> None:
     config = srtpy.Config(latency=0.5, stream_id="from config", linger=0)
     with srtpy.dial(listener.local_addr, config, stream_id="from fields"), listener.accept() as accepted:
