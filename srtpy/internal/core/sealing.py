@@ -1,0 +1,192 @@
+"""Our own keys: which is in use, when the next one is due, when the last one is forgotten.
+
+Lives here: sealing runs, counting packets, the turn from one key to the next, the message
+that announces it.
+Never here: sending the message and repeating it (keys.py), ciphers (crypto), the peer's keys
+(opening.py), sealed packets waiting for their acknowledgement (buffer/send.py).
+Draft: 6.1.6 "KM Refresh"; counted as libsrt's hcryptCtx_Tx_ManageKM does.
+
+By the count of packets sealed with the key in use (1 before the first packet of the
+connection, 0 before the first of each later key):
+
+    count > refresh - pre_announce   a new key is made and announced, beside the one in use
+    count > refresh                  the new key is used, once the peer knows it
+    count > pre_announce             the old one is forgotten
+
+Two things libsrt does otherwise wait for the peer here; neither keeps data from leaving.
+The turn waits for the answer to the announcement: libsrt turns in any case, and where the way is long
+or the announcement is lost, its peer drops what it cannot open yet.  And a new key is not announced
+before the peer has acknowledged all that was sealed with the key it takes the place of: a receiver
+that replaces the key makes noise of an old packet that is sent again.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Final
+
+from srtpy.internal.crypto.cipher import Run
+from srtpy.internal.crypto.exchange import Entropy, Keying
+from srtpy.internal.crypto.keys import SessionKeys
+from srtpy.internal.crypto.keywrap import make_message
+from srtpy.internal.packet.header import KEY_EVEN, KEY_ODD, SocketId
+from srtpy.internal.seq.number import SEQ_MASK, SequenceNumber, precedes
+
+DEFAULT_REFRESH: Final = 1 << 24  # libsrt haicrypt.h HAICRYPT_DEF_KM_REFRESH_RATE: packets
+DEFAULT_PRE_ANNOUNCE: Final = 1 << 16  # libsrt haicrypt.h SRT_CRYPT_KM_PRE_ANNOUNCE: packets
+# ours: half the circle of sequence numbers; beyond the whole of it a key would meet the same counters again
+LONGEST_USE: Final = 1 << 30  # ours: see above; holds where nothing else limits a key's use
+LONGEST_WAIT: Final = 1 << 20  # ours: packets a new key waits for acknowledgements; more than any window
+NOT_YET: Final = 1 << 62  # ours: a count that is not reached
+
+
+class Spare(Enum):
+    """What the key is that is not in use."""
+
+    NONE = auto()
+    NEXT = auto()
+    OLD = auto()
+
+
+def pre_announce_for(refresh: int, wanted: int | None) -> int:
+    """Return how many packets before the turn a key is announced: at most half of its life, as libsrt has it."""
+    longest = max((refresh - 1) // 2, 0)
+    return min(DEFAULT_PRE_ANNOUNCE if wanted is None else wanted, longest)
+
+
+class Sealing:
+    """Seals what leaves for the first time.
+
+    Attributes:
+        message: the last announcement made; b"" before the first.
+    """
+
+    __slots__ = (
+        "_acknowledged",
+        "_cipher",
+        "_count",
+        "_entropy",
+        "_flag",
+        "_is_known",
+        "_keying",
+        "_keys",
+        "_last_old",
+        "_peer",
+        "_pre",
+        "_refresh",
+        "_spare",
+        "_turn_at",
+        "message",
+    )
+
+    def __init__(
+        self,
+        keying: Keying,
+        peer: SocketId,
+        first: SequenceNumber,
+        entropy: Entropy,
+        refresh: int,
+        pre_announce: int | None,
+    ) -> None:
+        """Begin with the key of the handshake.
+
+        `first` is the first sequence number, `refresh` how many packets a key is used for; 0: as long as is safe.
+        """
+        self._keying = keying
+        self._peer = peer
+        self._entropy = entropy
+        self._refresh = min(refresh or LONGEST_USE, LONGEST_USE)
+        self._pre = pre_announce_for(self._refresh, pre_announce)
+        self._keys = keying.send_keys
+        self._flag = KEY_EVEN if self._keys.even else KEY_ODD
+        self._cipher = keying.suite.make(self._keys.even or self._keys.odd, keying.salt, peer)
+        self._count = 1
+        self._spare = Spare.NONE
+        self._is_known = False
+        self._acknowledged = first
+        self._last_old = (first - 1) & SEQ_MASK
+        self.message = b""
+        self._turn_at = 0
+        self._plan()
+
+    def __repr__(self) -> str:
+        return f"Sealing(<key>, count={self._count}, spare={self._spare.name})"
+
+    def seal(self, run: Run) -> Run:
+        """Encrypt packets before they leave for the first time; the result is what a resend repeats."""
+        if self._count + len(run) <= self._turn_at:
+            self._count += len(run)
+            return self._cipher.seal(run, self._flag)
+        sealed: Run = []
+        done = 0
+        while done < len(run):
+            if self._count >= self._turn_at:
+                self._change(run[done][0])
+            part = run[done : done + max(self._turn_at - self._count, 1)]
+            sealed += self._cipher.seal(part, self._flag)
+            self._count += len(part)
+            done += len(part)
+        return sealed
+
+    def note_known(self) -> None:
+        """Learn that the peer has the announced key, or never will say so."""
+        self._is_known = True
+        self._plan()
+
+    def note_acknowledged(self, seq: SequenceNumber) -> None:
+        """Learn that the peer has everything before `seq`."""
+        if precedes(self._acknowledged, seq):
+            self._acknowledged = seq
+            if self._spare is Spare.NONE:
+                self._plan()
+
+    @property
+    def _is_old_acknowledged(self) -> bool:
+        return precedes(self._last_old, self._acknowledged)
+
+    def _plan(self) -> None:
+        """Set the count at which there is something to change."""
+        if self._spare is Spare.OLD:
+            self._turn_at = self._pre + 1
+        elif self._spare is Spare.NEXT:
+            self._turn_at = self._refresh + 1 if self._is_known else NOT_YET
+        elif self._is_old_acknowledged:
+            self._turn_at = self._refresh - self._pre + 1
+        else:
+            self._turn_at = self._refresh + LONGEST_WAIT
+
+    def _change(self, seq: SequenceNumber) -> None:
+        """Do what is due before `seq` is sealed."""
+        if self._spare is Spare.NEXT:
+            self._use_next(seq)
+        elif self._spare is Spare.OLD:
+            self._forget_old()
+        else:
+            self._announce_next()
+        self._plan()
+
+    def _use_next(self, seq: SequenceNumber) -> None:
+        self._flag = KEY_EVEN + KEY_ODD - self._flag
+        self._cipher = self._keying.suite.make(self._key_in_use, self._keying.salt, self._peer)
+        self._last_old = (seq - 1) & SEQ_MASK
+        self._count = 0
+        self._spare = Spare.OLD
+
+    def _forget_old(self) -> None:
+        self._keys = self._both(self._key_in_use, b"")
+        self._spare = Spare.NONE
+
+    def _announce_next(self) -> None:
+        passphrase = self._keying.passphrase
+        assert passphrase is not None, "without one nothing is sealed"
+        self._keys = self._both(self._key_in_use, self._entropy(len(self._key_in_use)))
+        self.message = make_message(passphrase, self._keying.suite.cipher, self._keying.salt, self._keys)
+        self._is_known = False
+        self._spare = Spare.NEXT
+
+    @property
+    def _key_in_use(self) -> bytes:
+        return self._keys.even if self._flag == KEY_EVEN else self._keys.odd
+
+    def _both(self, in_use: bytes, other: bytes) -> SessionKeys:
+        return SessionKeys(in_use, other) if self._flag == KEY_EVEN else SessionKeys(other, in_use)
