@@ -55,7 +55,7 @@ def test_without_linger_what_has_arrived_is_still_played(connect: Connect) -> No
     until(lambda: accepted.ask(lambda now: core(accepted).gauges(now).receive_buffer_packets) == 10)
     begun = time.monotonic()
     caller.close()
-    assert time.monotonic() - begun < 0.2
+    assert time.monotonic() - begun < 1.0
     assert [accepted.reader.read(deadline=SOON) for _ in range(11)] == [bytes([number]) for number in range(10)] + [b""]
 
 

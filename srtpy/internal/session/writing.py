@@ -22,7 +22,7 @@ from srtpy.internal.session.engine import Engine
 from srtpy.internal.session.waiting import FOREVER, Deadline
 
 APART: Final[Micros] = 100  # ours: writes this far apart are sent singly; a system call costs a tenth of it
-WINDOW: Final[Micros] = 250  # ours: how long gathered messages wait for more, then the timer thread sends them
+WINDOW: Final[Micros] = 120  # ours: how long gathered messages wait for more, then the timer thread sends them
 TAIL: Final[Micros] = 2 * MILLISECOND  # ours: the same after bursts that filled by themselves
 GATHERED: Final = 32  # ours: messages that leave together, a burst a libsrt receiver's default buffer takes
 SHORTEST_NAP: Final[Micros] = 100  # ours: a blocked writer that paces the core gathers at least this much credit
