@@ -158,7 +158,10 @@ class Config:
     max_rexmit_bw: int = rate(0, "rate of what is sent again; 0: unlimited", "SRTO_MAXREXMITBW")
     conn_timeout: float = seconds(DEFAULT_CONN_TIMEOUT, "how long dial tries", "SRTO_CONNTIMEO", 0.001)
     peer_idle_timeout: float = seconds(
-        DEFAULT_PEER_IDLE_TIMEOUT, "silence after which the connection is broken", "SRTO_PEERIDLETIMEO", 1.0
+        DEFAULT_PEER_IDLE_TIMEOUT,
+        "silence after which the connection is broken (2 s at least)",
+        "SRTO_PEERIDLETIMEO",
+        1.0,
     )
     data_idle_timeout: float | None = seconds(
         None, "the same for data: a peer that only keeps alive; None: no limit", "ours", 0.001, none=True

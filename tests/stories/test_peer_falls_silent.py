@@ -17,7 +17,7 @@ DELAY = 20 * MILLISECOND
 
 
 @anyhow
-@pytest.mark.parametrize("limit", [1.0, 5.0])
+@pytest.mark.parametrize("limit", [2.0, 5.0])
 def test_broken_after_the_idle_limit_and_not_before(birth: Birth, swapped: bool, limit: float) -> None:
     birth = replace(birth, config=Config(peer_idle_timeout=limit))
     world = connected(birth, Link(DELAY), Link(DELAY), swapped=swapped)

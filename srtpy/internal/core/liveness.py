@@ -20,6 +20,7 @@ from srtpy.internal.packet.header import ControlType
 
 KEEPALIVE_PERIOD: Final[Micros] = SECOND  # draft 3.2.3 "Keep-Alive"; libsrt core.h COMM_KEEPALIVE_PERIOD_US
 UNHEARD_KEEPALIVES: Final = 3  # ours: a caller that never speaks again (spoofed?) gets no more than this
+SHORTEST_PATIENCE: Final[Micros] = 2 * SECOND  # ours: an idle peer speaks once a second, and may be late or lost once
 CLOSING_ALLOWANCE: Final[Micros] = SECOND  # ours: closing waits for the latency and this long at most
 PLAYED_MARGIN: Final[Micros] = 20 * MILLISECOND  # ours: clocks and paths differ a little
 
@@ -55,7 +56,7 @@ class Liveness:
     ) -> None:
         self._outbox = outbox
         self._events = events
-        self._idle_limit = from_seconds(config.peer_idle_timeout)
+        self._idle_limit = max(from_seconds(config.peer_idle_timeout), SHORTEST_PATIENCE)
         self._config_data_idle = NEVER if config.data_idle_timeout is None else from_seconds(config.data_idle_timeout)
         self._peer_latency = negotiated.peer_latency if negotiated.tsbpd_send else 0
         self._heard_at = self._data_at = now

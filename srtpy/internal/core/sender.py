@@ -67,7 +67,8 @@ class Sender:
         self._counters = counters
         self._round_trip = round_trip
         self._buffer = SendBuffer(negotiated.send_isn, config.send_buf_size)
-        self._controller: Controller = LiveCC(_limits(config), payload, negotiated.flow_window)
+        window = negotiated.flow_window - 1  # libsrt buffer_rcv.cpp capacity(): one fewer than it advertises
+        self._controller: Controller = LiveCC(_limits(config), payload, window)
         self._pacing = Pacing(now)
         self._feedback = Feedback(negotiated.payload_size, negotiated.send_isn)
         shaper = Shaper(config.max_rexmit_bw, now)
@@ -83,7 +84,7 @@ class Sender:
         self._departure = Departure(
             negotiated, self._buffer, self._again, packing, self._controller, self._dropping, outbox, counters
         )
-        self.flow_window = negotiated.flow_window
+        self.flow_window = window
         self._send_at = NEVER
         self._busy_since = now
 

@@ -299,7 +299,7 @@ def test_gauges_tell_what_is_in_the_buffers(ends: Ends) -> None:
     assert gauges.send_buffer_age == 5 * MILLISECOND
     assert gauges.send_buffer_room == 8192 - 4
     assert (gauges.receive_buffer_packets, gauges.receive_buffer_bytes) == (3, 21)
-    assert gauges.flow_window == 8192
+    assert gauges.flow_window == 8191
     assert gauges.recv_latency == LATENCY
     connection.release(connection.delivery_due())
     gauges = connection.gauges(ends.now)

@@ -52,7 +52,15 @@ def test_whatever_else_was_said_postpones_the_keepalive() -> None:
     assert life.part.deadline == 700 * MILLISECOND + KEEPALIVE_PERIOD
 
 
-@pytest.mark.parametrize("limit", [1.0, 5.0, 7.5])
+def test_the_shortest_patience_survives_a_late_keepalive_of_an_idle_peer() -> None:
+    life = Life(peer_idle_timeout=1.0)
+    for turn in range(1, 6):
+        life.run_until(turn * 1100 * MILLISECOND)
+        life.part.heard(turn * 1100 * MILLISECOND)
+    assert life.news == []
+
+
+@pytest.mark.parametrize("limit", [2.0, 5.0, 7.5])
 def test_a_silent_peer_breaks_the_connection_after_the_configured_time(limit: float) -> None:
     life = Life(peer_idle_timeout=limit)
     life.run_until(20 * SECOND)

@@ -37,8 +37,15 @@ class Scene:
     """A sender, driven by hand."""
 
     def __init__(self, isn: int = 1001, config: Config | None = None, seal: Any = None, **changes: Any) -> None:
-        terms = {"start": START, "send_isn": isn, "flow_window": WINDOW, "peer_latency": 120 * MILLISECOND}
-        self.terms = replace(agreed(ORDINARY, 0)[0], **{**terms, **changes})
+        terms: dict[str, Any] = {
+            "start": START,
+            "send_isn": isn,
+            "flow_window": WINDOW,
+            "peer_latency": 120 * MILLISECOND,
+        }
+        terms |= changes
+        terms["flow_window"] += 1  # the peer advertises one packet more than it can hold
+        self.terms = replace(agreed(ORDINARY, 0)[0], **terms)
         self.isn = isn
         self.outbox = Outbox(self.terms.peer_socket_id, START)
         self.counters, self.round_trip = Counters(), RoundTrip()
