@@ -530,6 +530,14 @@ def test_announcements_that_make_no_sense(body: bytes, terms: dict[str, Any], de
     assert (b.keys.send_state, b.keys.recv_state) == before
 
 
+def test_a_direction_without_keys_says_why_not_the_last_time() -> None:
+    _, b = sides(listener=OTHER, is_enforced=False)
+    assert b.keys.recv_state is KeyState.BAD_SECRET
+    b.keys.requested(make_message(Passphrase(ONE), CIPHER_GCM, bytes(16), SessionKeys(bytes(16))), START)
+    assert b.said() == [(KMRSP, encode_state(KeyState.BAD_CRYPTO_MODE))]
+    assert b.keys.recv_state is KeyState.BAD_CRYPTO_MODE
+
+
 def test_keys_for_a_connection_in_clear_are_not_wanted() -> None:
     # CVE-2026-55869 came in by this door
     a, b = sides(caller=NONE, listener=NONE)

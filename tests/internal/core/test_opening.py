@@ -286,6 +286,24 @@ def test_messages_were_missed_and_both_keys_are_new(peer: Peer) -> None:
         assert opened(opening, peer.batch(range(start, start + 50), in_use + 2)) == texts(range(start, start + 50))
 
 
+def test_a_peer_that_replaces_the_key_it_uses(peer: Peer) -> None:
+    opening = peer.opening()
+    opened(opening, peer.batch(range(50), 0))
+    opening.install(peer.keys(2), SALT)
+    assert opened(opening, peer.batch(range(50, 100), 2)) == texts(range(50, 100))
+    assert opened(opening, peer.batch([40], 0, again=True)) == texts([40])
+
+
+def test_a_damaged_packet_is_no_turn() -> None:
+    peer = Peer(0, Suite(CIPHER_GCM))
+    opening = peer.opening()
+    opening.install(peer.keys(0, 1), SALT)
+    good = peer.packet(5, 1)
+    assert opened(opening, Batch(good[:-1] + bytes([good[-1] ^ 1]))) == [None]
+    assert repr(opening) == "Opening(1 keys seen, 1 to come)"
+    assert opened(opening, peer.batch(range(10), 0)) == texts(range(10))
+
+
 def test_a_new_salt_makes_a_new_key(suite: Suite) -> None:
     peer, other = Peer(0, suite), Peer(0, suite, salt=SALT[::-1])
     opening = peer.opening()
