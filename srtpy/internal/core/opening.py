@@ -139,9 +139,9 @@ class Opening:
     def _turn(self, key: Key, seq: SequenceNumber) -> None:
         """Note that the peer uses this key from `seq` on, as far as we know."""
         del self._coming[key.flag]
-        key.first = seq
         if self._seen:
-            key.after = self._seen[-1].first
+            key.after = key.first
+        key.first = seq
         self._seen = [*self._seen[-STRETCHES + 1 :], key]
         self._recognise()
 
