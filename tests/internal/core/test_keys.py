@@ -503,6 +503,17 @@ def test_announcements_are_not_looked_at_without_end(is_copy: bool) -> None:
     assert len(b.keys._known) <= REMEMBERED
 
 
+def test_what_is_known_by_heart_does_not_grow_without_end() -> None:
+    _, b = sides()
+    passphrase, salt = Passphrase(ONE), b.keys._keying.salt
+    for number in range(REMEMBERED + 50):
+        key = SessionKeys(odd=number.to_bytes(2, "big") * 8)
+        body = make_message(passphrase, CIPHER_CTR, salt, key)
+        b.keys.requested(body, START + number * 3 * MILLISECOND)
+        assert b.said() == [(KMRSP, body)]
+    assert len(b.keys._known) == REMEMBERED
+
+
 @pytest.mark.parametrize("is_enforced", [True, False])
 def test_what_cannot_be_used(is_enforced: bool) -> None:
     for passphrase, cipher, state in (
