@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from srtpy.internal.clock.units import MILLISECOND, SECOND
@@ -27,7 +29,7 @@ def test_every_third_packet_arrives_twice_seed_3(birth: Birth, swapped: bool, jo
 
 @anyhow
 def test_loss_reordering_and_duplicates_together_seed_30(birth: Birth, swapped: bool) -> None:
-    weather = {"loss": 0.02, "reorder": 0.05, "duplicate": 0.01}
+    weather: dict[str, Any] = {"loss": 0.02, "reorder": 0.05, "duplicate": 0.01}
     links = Link(DELAY, seed=30, **weather), Link(DELAY, seed=31, **weather)
     world = connected(birth, *links, swapped=swapped)
     stream = Stream(world, world.a, 2000)

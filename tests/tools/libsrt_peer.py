@@ -54,17 +54,26 @@ def build(cache: Path = CACHE) -> Path:
 
 
 class PeerProcess:
-    """A running peer of either make; a context manager that ends it."""
+    """A running peer of either make; a context manager that ends it.
 
-    def __init__(self, command: list[str], settings: dict[str, object]) -> None:
+    Settings are those at the top of `libsrt_peer.c`: `mode`, `role`, `port`, `size`, `rate`, `count`,
+    `seconds`, …, and libsrt's options by their names in lower case (`latency` in milliseconds).
+    """
+
+    def __init__(self, **settings: object) -> None:
         words = [f"{name}={int(value) if isinstance(value, bool) else value}" for name, value in settings.items()]
         self._mode = settings.get("mode", "listener")
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the peer)
         self._process = subprocess.Popen(
-            [*command, *words], stdout=subprocess.PIPE, stderr=self._complaints, bufsize=0, cwd=ROOT
+            [*self.program(), *words], stdout=subprocess.PIPE, stderr=self._complaints, bufsize=0, cwd=ROOT
         )
         self._unread = b""
         self.port = int(str(settings.get("port", 0)))
+
+    @staticmethod
+    def program() -> list[str]:
+        """Return the words that start it."""
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
         if self._mode == "listener":
@@ -139,11 +148,9 @@ class PeerProcess:
 
 
 class LibsrtPeer(PeerProcess):
-    """A running C peer.
+    """A running C peer."""
 
-    Settings are the program's: `mode`, `role`, `port`, `size`, `rate`, `count`, `seconds`, …
-    and libsrt's options by their names in lower case (`latency` in milliseconds).
-    """
-
-    def __init__(self, **settings: object) -> None:
-        super().__init__([str(build())], settings)
+    @staticmethod
+    def program() -> list[str]:
+        """Return the words that start it."""
+        return [str(build())]

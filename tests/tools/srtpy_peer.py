@@ -348,15 +348,15 @@ def report(
             "sent": counted("sent_packets"),
             "sent_unique": counted("sent_unique_packets"),
             "retransmitted": counted("retransmits"),
-            "send_loss": counted("sent_loss"),
+            "send_loss": counted("lost_packets"),
             "send_drop": counted("sent_dropped"),
             "received": counted("recv_packets"),
             "received_unique": counted("recv_unique_packets"),
             "receive_loss": counted("recv_loss"),
             "receive_drop": counted("recv_dropped"),
             "belated": counted("recv_belated"),
-            "undecrypted": counted("recv_undecrypt"),
-            "rtt_ms": counted("ms_rtt") / max(len(stats), 1),
+            "undecrypted": counted("recv_undecrypted"),
+            "rtt_ms": 1000 * counted("rtt") / max(len(stats), 1),
             "acks_sent": counted("sent_acks"),
             "acks_received": counted("recv_acks"),
             "naks_sent": counted("sent_naks"),
@@ -369,8 +369,10 @@ def report(
 class SrtpyPeer(PeerProcess):
     """A running worker; a context manager that ends it."""
 
-    def __init__(self, **settings: object) -> None:
-        super().__init__([sys.executable, "-m", "tests.tools.srtpy_peer"], settings)
+    @staticmethod
+    def program() -> list[str]:
+        """Return the words that start it."""
+        return [sys.executable, "-m", "tests.tools.srtpy_peer"]
 
 
 def main() -> None:

@@ -59,7 +59,8 @@ def test_files_arrive_byte_for_byte_in_file_mode(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(bytes(range(256)) * 4000)
     with LibsrtPeer(role="receive", transtype="file", messageapi=0, out=target) as receiver:
-        settings = {"mode": "caller", "role": "send", "transtype": "file", "messageapi": 0, "in": source}
+        settings: dict[str, object] = {"mode": "caller", "role": "send", "in": source, "transtype": "file"}
+        settings["messageapi"] = 0
         with LibsrtPeer(port=receiver.port, size=65536, **settings) as sender:
             sender.result(20)
             receiver.result(20)

@@ -111,6 +111,8 @@ class UdpProxy:
         self._stirred, self._stir = socket.socketpair()
         self._ends = False
         self.unsent = 0
+        self.tap: list[tuple[int, bool, bytes]] | None = None
+        """Set it to a list to have (microseconds, whether it goes to the target, datagram) of all that comes in."""
         self.late_us_worst = self.late_us_sum = self.forwarded = 0
         self._thread = threading.Thread(target=self._run, name="udp-proxy", daemon=True)
 
@@ -205,6 +207,8 @@ class UdpProxy:
             except ConnectionError:  # nobody there (ICMP): as on a real network, silence
                 continue
             now = time.monotonic_ns() // 1000
+            if self.tap is not None:
+                self.tap.append((now, flow is None, datagram))
             if flow is not None:
                 for arrival, arrived in flow.back.carry(datagram, now):
                     heapq.heappush(due, (arrival, next(order), route.front, flow.client, arrived))
