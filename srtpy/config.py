@@ -15,7 +15,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final, Self, TypedDict, Unpack, cast
 
-from srtpy.fields import LONGEST, MOST_PACKETS, Rule, flag, rate, seconds, text, version, whole
+from srtpy.fields import (
+    LONGEST,
+    MOST_PACKETS,
+    CryptoMode,
+    Rule,
+    choice,
+    flag,
+    mode,
+    rate,
+    seconds,
+    secret,
+    text,
+    version,
+    whole,
+)
 from srtpy.log import Logger
 from srtpy.url import ffmpeg_query, libsrt_query, parse_url, split_address, write_url
 
@@ -28,6 +42,8 @@ DEFAULT_MAX_BW: Final = 125_000_000
 DEFAULT_OVERHEAD_BW: Final = 25
 DEFAULT_CONN_TIMEOUT: Final = 3.0
 DEFAULT_PEER_IDLE_TIMEOUT: Final = 5.0
+DEFAULT_KM_REFRESH_RATE: Final = 1 << 24
+DEFAULT_KM_PRE_ANNOUNCE: Final = 1 << 16
 MIN_LATENCY: Final = 0.020
 MAX_LATENCY: Final = 65.535
 MIN_MSS: Final = 76
@@ -37,11 +53,15 @@ MIN_BUF_SIZE: Final = 32
 MIN_FC: Final = 32
 MAX_LINGER: Final = 180.0
 MAX_STREAM_ID: Final = 512
+MIN_PASSPHRASE: Final = 10
+MAX_PASSPHRASE: Final = 80
 
 PACKET_OVERHEAD: Final = 44
 """Bytes of IP, UDP and SRT header in each packet: what a packet carries is at most MSS - 44."""
 
 _LARGEST_SOCKET_BUFFER: Final = (1 << 31) - 1
+_LONGEST_KEY_USE: Final = 1 << 30
+_GCM_TAG: Final = 16
 
 
 class ConfigFields(TypedDict, total=False):
@@ -66,6 +86,12 @@ class ConfigFields(TypedDict, total=False):
     loss_max_ttl: int
     snd_drop_delay: float
     stream_id: str
+    passphrase: str
+    key_length: int | None
+    crypto_mode: CryptoMode
+    km_refresh_rate: int
+    km_pre_announce: int | None
+    enforced_encryption: bool
     min_version: int | str
     linger: float | None
     nak_report: bool | None
@@ -181,6 +207,33 @@ class Config:
         -LONGEST,
     )
     stream_id: str = text("what the caller wants, for the listener to judge", "SRTO_STREAMID", MAX_STREAM_ID)
+    passphrase: str = secret(
+        "what both ends know, to encrypt; empty: in clear", "SRTO_PASSPHRASE", MIN_PASSPHRASE, MAX_PASSPHRASE
+    )
+    key_length: int | None = choice(
+        None, "bytes of a key; None: the other side's choice, else 16", "SRTO_PBKEYLEN", (16, 24, 32), none=True
+    )
+    crypto_mode: CryptoMode = mode(  # noqa: RUF009 - a field as the others
+        CryptoMode.AUTO, "how to encrypt; AUTO: the caller's choice, CTR", "SRTO_CRYPTOMODE"
+    )
+    km_refresh_rate: int = whole(
+        DEFAULT_KM_REFRESH_RATE,
+        "packets a key is used for; 0: as long as is safe",
+        "SRTO_KMREFRESHRATE",
+        "packets",
+        0,
+        _LONGEST_KEY_USE,
+    )
+    km_pre_announce: int | None = whole(
+        None,
+        "packets before its use that a new key is announced; None: 65536, or half of km_refresh_rate",
+        "SRTO_KMPREANNOUNCE",
+        "packets",
+        0,
+        _LONGEST_KEY_USE,
+        none=True,
+    )
+    enforced_encryption: bool = flag(True, "no connection without a common key", "SRTO_ENFORCEDENCRYPTION")
     min_version: int = version(0x010000, "oldest SRT version of a peer", "SRTO_MINVERSION")
     linger: float | None = seconds(
         None,
@@ -293,6 +346,7 @@ class Config:
     def to_url(self, address: str | tuple[str, int], mode: str = "caller") -> str:
         """Return an srt:// URL for libsrt's applications and `from_url`: times in milliseconds.
 
+        The passphrase is in it, if there is one: it is for a program, not for a screen or a log.
         What is at its default is left out, but for the latency; `data_idle_timeout`, the UDP buffer sizes
         and the logger have no key.
         """
@@ -303,7 +357,7 @@ class Config:
         """Return an srt:// URL for ffmpeg: latencies in microseconds, keys in its spelling.
 
         Raises:
-            ValueError: a stream id with "&" or "+", which ffmpeg's URLs cannot hold.
+            ValueError: a stream id or passphrase with "&" or "+", which ffmpeg's URLs cannot hold.
         """
         host, port = split_address(address) if isinstance(address, str) else address[:2]
         return write_url(mode, host, port, ffmpeg_query(self._changed(), self.mss))
@@ -322,6 +376,15 @@ class Config:
             raise ValueError(
                 f"payload_size={self.payload_size} does not fit mss={self.mss}: "
                 f"at most {self.largest_payload} bytes (mss - {PACKET_OVERHEAD})"
+            )
+
+        room = self.largest_payload - _GCM_TAG
+        if self.passphrase and self.crypto_mode is CryptoMode.GCM and self.payload_size > room:
+            raise ValueError(f"payload_size={self.payload_size} leaves no room for AES-GCM's tag: at most {room} bytes")
+        half = (self.km_refresh_rate - 1) // 2
+        if 0 <= half < (self.km_pre_announce or 0):
+            raise ValueError(
+                f"km_pre_announce={self.km_pre_announce} is too early: at most {half} packets before the next"
             )
 
     @property

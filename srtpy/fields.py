@@ -1,7 +1,7 @@
 """What a setting may hold: the rule behind each field of `Config`.
 
-Lives here: `Rule` (kind, unit, range, libsrt's name), the check of a value against it, and
-the makers of dataclass fields that carry one.
+Lives here: `Rule` (kind, unit, range, libsrt's name), the check of a value against it, the
+makers of dataclass fields that carry one, `CryptoMode`.
 Never here: the settings themselves (config.py).
 """
 
@@ -11,6 +11,7 @@ import math
 import operator
 import reprlib
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any, Final, TypeVar, cast
 
 LONGEST: Final = 31_536_000.0
@@ -19,6 +20,17 @@ MOST_PACKETS: Final = 1 << 24
 MOST_BYTES: Final = (1 << 63) - 1
 
 T = TypeVar("T")
+
+
+class CryptoMode(IntEnum):
+    """How payloads are encrypted: in counter mode, or so that nobody can change them unseen (GCM)."""
+
+    AUTO = 0
+    CTR = 1
+    GCM = 2
+
+    def __str__(self) -> str:
+        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +56,10 @@ class Rule:
             parts = [f"{value}" for value in self.also]
             parts.append(self._range())
             text = " or ".join(parts) + f" {self.unit}"
+        elif self.kind == "secret":
+            text = f"{self.low:g} to {self.high:g} bytes of UTF-8, or nothing"
+        elif self.kind == "choice":
+            text = " or ".join(str(value) for value in self.also)
         elif self.kind == "text":
             text = f"at most {self.high:g} bytes of UTF-8 without NUL"
         else:
@@ -81,6 +97,7 @@ class Rule:
 _WRONG_TYPE: Final = object()
 _KINDS: Final = {
     "flag": "True or False",
+    "mode": "a CryptoMode: AUTO (0), CTR (1) or GCM (2)",
     "version": "a version as text (1.4.0) or int (0x010400), 1.0.0 to 255.255.255",
     "logger": "a logging.Logger or an object with log(level, category, socket_id, message)",
 }
@@ -127,6 +144,35 @@ def _check_text(rule: Rule, name: str, value: object) -> object:
     return value
 
 
+def _check_secret(rule: Rule, name: str, value: object) -> object:
+    if not isinstance(value, str):
+        return _WRONG_TYPE
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise rule.wrong(name, value, " (it cannot be encoded)") from None
+    if size and not rule.low <= size <= rule.high:
+        raise rule.wrong(name, value, f" ({size} bytes)")
+    return value
+
+
+def _check_choice(rule: Rule, name: str, value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return _WRONG_TYPE
+    if value not in rule.also:
+        raise rule.wrong(name, value)
+    return int(value)
+
+
+def _check_mode(rule: Rule, name: str, value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return _WRONG_TYPE
+    try:
+        return CryptoMode(value)
+    except ValueError:
+        raise rule.wrong(name, value) from None
+
+
 def _check_version(rule: Rule, name: str, value: object) -> object:
     if isinstance(value, str):
         parts = value.split(".")
@@ -145,6 +191,9 @@ _CHECKS: Final = {
     "whole": _check_whole,
     "flag": _check_flag,
     "text": _check_text,
+    "secret": _check_secret,
+    "choice": _check_choice,
+    "mode": _check_mode,
     "version": _check_version,
     "logger": _check_logger,
 }
@@ -179,6 +228,24 @@ def text(means: str, source: str, high: int, **more: Any) -> str:
     return field(
         default="", metadata={"rule": Rule(kind="text", means=means, unit="bytes", source=source, high=high, **more)}
     )
+
+
+def secret(means: str, source: str, low: int, high: int) -> str:
+    """Return a field of text that is never shown, of `low` to `high` bytes; "" for none."""
+    rule = Rule(kind="secret", means=means, unit="bytes", source=source, low=low, high=high, secret=True)
+    return field(default="", repr=False, metadata={"rule": rule})
+
+
+def choice(default: T, means: str, source: str, values: tuple[int, ...], **more: Any) -> T:
+    """Return a field of one number out of a few."""
+    return field(
+        default=default, metadata={"rule": Rule(kind="choice", means=means, source=source, also=values, **more)}
+    )
+
+
+def mode(default: CryptoMode, means: str, source: str) -> CryptoMode:
+    """Return a field of a `CryptoMode`."""
+    return field(default=default, metadata={"rule": Rule(kind="mode", means=means, source=source)})
 
 
 def version(default: int, means: str, source: str) -> int:

@@ -48,7 +48,7 @@ class SrtUrl:
     remote: Address
     local: Address
     timeout: float | None = None
-    fields: Mapping[str, object] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict, repr=False)
 
 
 _NUMBER: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))\s*([a-zA-Zµ/]*)")
@@ -122,6 +122,10 @@ def _maybe_flag(value: str) -> bool | None:
     return None if value == "-1" else _flag(value)
 
 
+def _key_length(value: str) -> int | None:
+    return _whole(value or "0") or None
+
+
 def _version(value: str) -> int | str:
     return value if "." in value else _whole(value)
 
@@ -150,6 +154,12 @@ _PARSERS: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "payloadsize": ("payload_size", _whole),
     "lossmaxttl": ("loss_max_ttl", _whole),
     "streamid": ("stream_id", _text),
+    "passphrase": ("passphrase", _text),
+    "pbkeylen": ("key_length", _key_length),
+    "kmrefreshrate": ("km_refresh_rate", _whole),
+    "kmpreannounce": ("km_pre_announce", _whole),
+    "enforcedencryption": ("enforced_encryption", _flag),
+    "cryptomode": ("crypto_mode", _whole),
     "minversion": ("min_version", _version),
     "nakreport": ("nak_report", _flag),
     "tlpktdrop": ("tlpktdrop", _flag),
@@ -164,12 +174,6 @@ _PARSERS: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
 _ADDRESS_KEYS: Final = frozenset({"mode", "adapter", "port", "bind", "timeout", "blocking"})
 
 _LATER: Final[dict[str, frozenset[str]]] = {
-    "passphrase": frozenset({""}),
-    "pbkeylen": frozenset({"", "0"}),
-    "kmrefreshrate": frozenset(),
-    "kmpreannounce": frozenset(),
-    "enforcedencryption": frozenset(),
-    "cryptomode": frozenset({"0"}),
     "packetfilter": frozenset({""}),
     "congestion": frozenset({"live"}),
     "transtype": frozenset({"live"}),
@@ -238,8 +242,8 @@ def _split_query(query: str) -> dict[str, str]:
         key, _, value = pair.partition("=")
         try:
             pairs[key.lower()] = unquote_to_bytes(value).decode()
-        except UnicodeDecodeError as error:
-            raise ValueError(f"the value of {key} in the URL is not UTF-8 once decoded") from error
+        except UnicodeDecodeError:
+            raise ValueError(f"the value of {key} in the URL is not UTF-8 once decoded") from None
     return pairs
 
 
@@ -309,10 +313,11 @@ def _encoded(value: str) -> str:
     return re.sub(r"[%&\x00-\x20\x7f]", lambda found: f"%{ord(found[0]):02X}", value)
 
 
-def _plain(value: str) -> str:
+def _plain(value: str, key: str, *, is_secret: bool = False) -> str:
     """Return a value as ffmpeg reads it: nothing decoded but "+" for a space."""
     if "&" in value or "+" in value:
-        raise ValueError(f"{value!r} cannot stand in an ffmpeg URL: it has no way to write '&' or '+'")
+        shown = f"this {key}" if is_secret else repr(value)
+        raise ValueError(f"{shown} cannot stand in an ffmpeg URL: it has no way to write '&' or '+'")
     return value.replace(" ", "+")
 
 
@@ -340,7 +345,7 @@ def libsrt_query(fields: Mapping[str, object], mss: int) -> dict[str, str]:
             written[key] = _number(float(str(value)) * 1000) if float(str(value)) >= 0 else "-1"
         elif name in ("send_buf_size", "recv_buf_size"):
             written[key] = str(int(str(value)) * (mss - UDP_HEADERS))
-        elif isinstance(value, bool):
+        elif isinstance(value, int):  # flags and modes too
             written[key] = str(int(value))
         else:
             written[key] = _number(value) if isinstance(value, float) else _encoded(str(value))
@@ -349,7 +354,12 @@ def libsrt_query(fields: Mapping[str, object], mss: int) -> dict[str, str]:
     return written
 
 
-_TO_FFMPEG: Final = {"conntimeo": "connect_timeout", "payloadsize": "pkt_size", "fc": "ffs"}
+_TO_FFMPEG: Final = {
+    "conntimeo": "connect_timeout",
+    "payloadsize": "pkt_size",
+    "fc": "ffs",
+    "enforcedencryption": "enforced_encryption",
+}
 _ONLY_HERE: Final = frozenset(
     {
         "peeridletimeo",
@@ -360,6 +370,7 @@ _ONLY_HERE: Final = frozenset(
         "ipv6only",
         "bindtodevice",
         "blocking",
+        "cryptomode",
     }
 )
 _MICROSECONDS: Final = frozenset({"latency", "rcvlatency", "peerlatency", "snddropdelay"})
@@ -372,7 +383,9 @@ def ffmpeg_query(fields: Mapping[str, object], mss: int) -> dict[str, str]:
         if key in _MICROSECONDS:
             written[key] = text if text == "-1" else str(round(float(text) * 1000))
         elif key == "streamid":
-            written[key] = _plain(str(fields["stream_id"]))
+            written[key] = _plain(str(fields["stream_id"]), key)
+        elif key == "passphrase":
+            written[key] = _plain(str(fields["passphrase"]), key, is_secret=True)
         elif key not in _ONLY_HERE:
             written[_TO_FFMPEG.get(key, key)] = text
     for key, name in (("send_buffer_size", "udp_send_buf_size"), ("recv_buffer_size", "udp_recv_buf_size")):

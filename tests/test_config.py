@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srtpy.config import DEFAULT_MAX_BW, RULES, Config, ConfigFields, default_config, did_you_mean
+from srtpy.fields import CryptoMode
 from srtpy.log import LogCategory, LogLevel
+from srtpy.url import parse_url
 
 DEFAULTS: dict[str, object] = {
     "latency": 0.120,
@@ -33,6 +35,12 @@ DEFAULTS: dict[str, object] = {
     "loss_max_ttl": 0,
     "snd_drop_delay": 0.0,
     "stream_id": "",
+    "passphrase": "",
+    "key_length": None,
+    "crypto_mode": 0,
+    "km_refresh_rate": 1 << 24,
+    "km_pre_announce": None,
+    "enforced_encryption": True,
     "min_version": 0x010000,
     "linger": None,
     "nak_report": None,
@@ -54,6 +62,59 @@ DEFAULTS: dict[str, object] = {
 def test_defaults() -> None:
     config = default_config()
     assert {one.name: getattr(config, one.name) for one in fields(config)} == DEFAULTS
+
+
+@pytest.mark.parametrize("size", [10, 79, 80])
+def test_passphrases_that_fit(size: int) -> None:
+    assert Config(passphrase="x" * size).passphrase == "x" * size
+    assert Config(passphrase="ü" * (size // 2)).passphrase
+
+
+@pytest.mark.parametrize("text", ["x" * 9, "x" * 81, "ü" * 41, "secret\udc80 and more"])
+def test_passphrases_that_do_not_fit_are_not_shown(text: str) -> None:
+    with pytest.raises(ValueError, match=r"passphrase=<hidden> is out of range: 10 to 80 bytes") as caught:
+        Config(passphrase=text)
+    assert text not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_passphrase_is_never_shown() -> None:
+    config = Config(passphrase="correct horse", latency=0.2)
+    for shown in (repr(config), str(config), f"{config}", repr(parse_url(config.to_url("host:1")))):
+        assert "correct" not in shown
+    assert "passphrase=<hidden>" in repr(config)
+    with pytest.raises(TypeError, match="10 to 80 bytes of UTF-8, or nothing, not bytes"):
+        Config(passphrase=b"correct horse")  # type: ignore[arg-type]
+
+
+def test_encryption_in_a_table() -> None:
+    assert [Config(key_length=size).key_length for size in (None, 16, 24, 32)] == [None, 16, 24, 32]
+    assert Config(crypto_mode=2).crypto_mode is CryptoMode.GCM  # type: ignore[arg-type]
+    assert str(CryptoMode.GCM) == "gcm"
+    for wrong in ({"key_length": 17}, {"crypto_mode": 3}, {"km_refresh_rate": (1 << 30) + 1}, {"km_pre_announce": -1}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))}="):
+            Config(**wrong)  # type: ignore[arg-type]
+    for wrong_type in ({"key_length": "16"}, {"crypto_mode": "gcm"}, {"enforced_encryption": 1}):
+        with pytest.raises(TypeError):
+            Config(**wrong_type)
+
+
+@pytest.mark.parametrize(
+    ("fields", "match"),
+    [
+        ({"km_refresh_rate": 100, "km_pre_announce": 50}, "too early: at most 49 packets"),
+        ({"passphrase": "0123456789", "crypto_mode": 2, "payload_size": 1441}, "at most 1440 bytes"),
+    ],
+)
+def test_encryption_across_fields(fields: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        Config(**fields).validate()
+
+
+def test_encryption_that_fits() -> None:
+    Config(km_refresh_rate=100, km_pre_announce=49).validate()
+    Config(km_refresh_rate=0, km_pre_announce=49).validate()
+    Config(passphrase="0123456789", crypto_mode=CryptoMode.GCM, payload_size=1440).validate()
 
 
 def test_keywords_are_the_fields() -> None:

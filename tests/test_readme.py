@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from enum import Enum
 from pathlib import Path
 
 import srtpy
@@ -29,6 +30,8 @@ def table() -> str:
 def _default(name: str, value: object) -> str:
     if name == "min_version" and isinstance(value, int):
         return f"0x{value:06X}"
+    if isinstance(value, Enum):
+        return f"{type(value).__name__}.{value.name}"
     return '""' if value == "" else repr(value)
 
 

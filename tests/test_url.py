@@ -8,15 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srtpy.config import Config
+from srtpy.fields import CryptoMode
 from srtpy.url import parse_url, split_address
 from tests.vectors import vectors
-
-LATER = ("kmpreannounce", "kmrefreshrate", "passphrase", "pbkeylen")
-
-
-def _without_later(url: str) -> str:
-    head, _, query = url.partition("?")
-    return head + "?" + "&".join(pair for pair in query.split("&") if pair.split("=")[0] not in LATER)
 
 
 def _shown(address: tuple[str, int]) -> str:
@@ -26,7 +20,7 @@ def _shown(address: tuple[str, int]) -> str:
 @pytest.mark.parametrize("row", vectors("uri"), ids=lambda row: str(row["expected_fields"]["text"])[:40])
 def test_known_answers(row: dict[str, Any]) -> None:
     text, expect = row["expected_fields"]["text"], row["expected_fields"]["expect"]
-    url = parse_url(_without_later(text))
+    url = parse_url(text)
     if "mode" in expect:
         assert url.mode == expect["mode"]
     if "remote" in expect:
@@ -45,7 +39,7 @@ def test_known_answers(row: dict[str, Any]) -> None:
 
 def test_a_url_full_of_options() -> None:
     [row] = [row for row in vectors("uri") if "conntimeo" in row["expected_fields"]["text"]]
-    config = Config.from_url(_without_later(row["expected_fields"]["text"]))
+    config = Config.from_url(row["expected_fields"]["text"])
     assert config == Config(
         conn_timeout=10.0,
         fc=50000,
@@ -60,6 +54,10 @@ def test_a_url_full_of_options() -> None:
         send_buf_size=23000000 // 1272,
         snd_drop_delay=0.084,
         stream_id="TheStreamID",
+        passphrase="passphrase1234",
+        key_length=32,
+        km_refresh_rate=11000,
+        km_pre_announce=33000,
     )
 
 
@@ -159,7 +157,9 @@ def test_modes() -> None:
         ("srt://h:1?nakreport=maybe", "neither yes nor no"),
         ("srt://h:1?streamid=%FF", "UTF-8"),
         ("srt://h:1?congestion=file", "congestion in the URL is not supported yet"),
-        ("srt://h:1?pbkeylen=16", "pbkeylen in the URL is not supported yet"),
+        ("srt://h:1?pbkeylen=17", "key_length=17 is out of range: None or 16 or 24 or 32"),
+        ("srt://h:1?pbkeylen=long", "not a whole number"),
+        ("srt://h:1?cryptomode=3", "crypto_mode=3 is out of range"),
     ],
 )
 def test_mistakes_are_named(url: str, match: str) -> None:
@@ -168,12 +168,37 @@ def test_mistakes_are_named(url: str, match: str) -> None:
 
 
 def test_secrets_are_not_printed() -> None:
-    with pytest.raises(ValueError, match="passphrase") as caught:
-        Config.from_url("srt://h:1?passphrase=correcthorse")
-    assert "correcthorse" not in str(caught.value)
+    for value in ("correctly", "correct" * 12, "correct%FFhorse"):
+        with pytest.raises(ValueError, match="passphrase") as caught:
+            Config.from_url(f"srt://h:1?passphrase={value}")
+        assert "correct" not in f"{caught.value!r} {caught.value.__cause__!r}"
+    with pytest.raises(ValueError, match="this passphrase cannot stand in an ffmpeg URL") as caught:
+        Config(passphrase="correct+horse").to_ffmpeg_url("h:1")
+    assert "correct" not in str(caught.value)
+    assert "correct" not in repr(parse_url("srt://h:1?passphrase=correcthorse"))
     with pytest.raises(ValueError) as caught:
         Config.from_url("srt://user:correcthorse@h:1")
     assert "correcthorse" not in str(caught.value)
+
+
+def test_encryption() -> None:
+    query = "passphrase=correct%26horse&pbkeylen=32&kmrefreshrate=1000&kmpreannounce=100&enforcedencryption=no"
+    config = Config.from_url(f"srt://h:1?latency=120&cryptomode=2&{query}")
+    assert config == Config(
+        passphrase="correct&horse",
+        key_length=32,
+        crypto_mode=CryptoMode.GCM,
+        km_refresh_rate=1000,
+        km_pre_announce=100,
+        enforced_encryption=False,
+    )
+    assert Config.from_url(config.to_url("h:1")) == config
+    assert Config.from_url("srt://h:1?pbkeylen=0&passphrase=").key_length is None
+    config = config.replace(passphrase="correct horse")
+    written = config.to_ffmpeg_url("h:1").partition("?")[2].split("&")
+    assert {"passphrase=correct+horse", "pbkeylen=32", "kmrefreshrate=1000", "kmpreannounce=100"} < set(written)
+    assert "enforced_encryption=0" in written
+    assert not [pair for pair in written if "cryptomode" in pair]
 
 
 def test_neutral_values_of_later_features_pass() -> None:
