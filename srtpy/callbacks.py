@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from srtpy.log import Log, LogCategory
+from srtpy.log import Log, LogCategory, in_a_line
 
 SHORTEST: Final = 0.010
 """Seconds between two calls at least."""
@@ -83,8 +83,8 @@ class Callbacks:
                 return
             try:
                 entry.function()
-            except Exception as error:  # noqa: BLE001 a user's mistake must not end the thread, and is told
-                Log(None).error(LogCategory.GENERAL, f"a callback raised {error!r}")
+            except BaseException as error:  # noqa: BLE001 a user's mistake must not end the thread, and is told
+                Log(None).error(LogCategory.GENERAL, f"a callback raised {in_a_line(error)}")
 
     def _next(self, done: Repeated | None) -> Repeated | None:
         """Put back what has been called, wait for what is next; None: nothing is left, the thread ends."""

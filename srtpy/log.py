@@ -1,7 +1,8 @@
 """Where the library's words go: levels, categories, and the bridge to `logging`.
 
 Lives here: log levels and categories, the `Logger` protocol, the bridge to the standard
-library's `logging`, and `Log`, which answers with one boolean whether anybody listens.
+library's `logging`, and `Log`, which answers with one boolean whether anybody listens;
+escaping what a peer may have written into what is told.
 Never here: what is worth saying (whoever says it).  Imports nothing of srtpy, so that
 every floor from the mechanisms up may take it as an argument.
 """
@@ -109,6 +110,21 @@ def std_logger(logger: logging.Logger) -> Logger:
     return _StandardLogger(logger)
 
 
+def harmless(text: str) -> str:
+    """Escape what a terminal would obey, what nobody would see, and what is not UTF-8; line ends and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join([c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text])
+
+
+def in_a_line(error: BaseException) -> str:
+    """Return an exception in one line, whatever is in it, and even if it cannot say so itself."""
+    try:
+        return repr(error)
+    except Exception:  # noqa: BLE001 a user's exception; its name has to do
+        return f"{type(error).__name__}, which cannot be shown"
+
+
 class Log:
     """One connection's way to say something.
 
@@ -148,6 +164,6 @@ class Log:
 
     def _say(self, level: LogLevel, category: LogCategory, message: str) -> None:
         try:
-            self._logger.log(level, category, self._socket_id, message)
+            self._logger.log(level, category, self._socket_id, harmless(message))
         except Exception:  # a user's broken logger must not end a library thread
             logging.getLogger("srtpy.general").exception("the logger given in Config.logger raised")

@@ -12,6 +12,7 @@ import json
 from dataclasses import fields
 from typing import Any, Final, Protocol, TextIO
 
+from srtpy.log import harmless
 from srtpy.stats import ConnStats, libsrt_names, live_transmit_value, timepoint
 
 
@@ -119,7 +120,8 @@ class PrometheusWriter:
 
     def write(self, stats: ConnStats, role: str = "", peer: str = "", stream_id: str = "") -> None:
         """Take a snapshot, labelled with what tells the connection from others."""
-        labels = (role[:LARGEST_LABEL], peer[:LARGEST_LABEL], stream_id[:LARGEST_LABEL])
+        # a stream id need not be UTF-8, and one that is not would keep everybody's metrics from being written
+        labels = (role[:LARGEST_LABEL], peer[:LARGEST_LABEL], harmless(stream_id)[:LARGEST_LABEL])
         self._latest[stats.socket_id] = (labels, stats)
 
     def remove(self, socket_id: int) -> None:

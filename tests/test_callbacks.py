@@ -55,14 +55,17 @@ def test_the_sooner_goes_first() -> None:
     assert order == []
 
 
-def test_a_callback_that_raises_is_logged_and_called_again(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("on purpose"), SystemExit("on purpose")])
+def test_a_callback_that_raises_is_logged_and_called_again(
+    caplog: pytest.LogCaptureFixture, error: BaseException
+) -> None:
     callbacks, twice, calls = Callbacks(), threading.Event(), []
 
     def fail() -> None:
         calls.append(1)
         if len(calls) == 2:
             twice.set()
-        raise RuntimeError("on purpose")
+        raise error
 
     with caplog.at_level(logging.ERROR, logger="srtpy"):
         entry = callbacks.every(0.01, fail)

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from srtpy.log import STANDARD_LEVELS, Log, LogCategory, Logger, LogLevel, std_logger
+from srtpy.log import STANDARD_LEVELS, Log, LogCategory, Logger, LogLevel, harmless, in_a_line, std_logger
 
 
 class Sink:
@@ -85,3 +85,28 @@ def test_a_broken_logger_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, logger="srtpy"):
         Log(Broken()).note(LogCategory.CONN, "x")
     assert "raised" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("plain, caf\u00e9 \u65e5\u672c", "plain, caf\u00e9 \u65e5\u672c"),
+        ("two\n\tlines", "two\n\tlines"),
+        ("\x1b[31mred\x07\r\0", "\\x1b[31mred\\x07\\r\\x00"),
+        ("\x9b31m \u202eover", "\\x9b31m \\u202eover"),
+        ("not utf-8: \udcff", "not utf-8: \\udcff"),
+    ],
+)
+def test_what_could_do_harm_is_escaped(text: str, told: str) -> None:
+    sink = Sink()
+    Log(sink).note(LogCategory.HANDSHAKE, text)
+    assert [line[3] for line in sink.lines] == [harmless(text)] == [told]
+
+
+def test_an_exception_in_a_line() -> None:
+    class Silent(Exception):
+        def __repr__(self) -> str:
+            raise RuntimeError("on purpose")
+
+    assert in_a_line(ValueError("one\ntwo\x1b")) == r"ValueError('one\ntwo\x1b')"
+    assert in_a_line(Silent()) == "Silent, which cannot be shown"

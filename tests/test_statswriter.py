@@ -66,6 +66,15 @@ def test_prometheus() -> None:
     assert text.count("# TYPE srt_sent_packets_total counter") == 1
 
 
+@pytest.mark.parametrize("stream_id", ["caf\udce9", "\x1b[31m", "a\nb", '"} 1'])
+def test_prometheus_survives_any_stream_id(stream_id: str) -> None:
+    writer = PrometheusWriter()
+    writer.write(project(reading()), stream_id=stream_id)
+    lines = text_of(writer).splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert all(line.startswith(("#", "srt_")) for line in lines)
+
+
 def test_prometheus_forgets() -> None:
     writer = PrometheusWriter()
     writer.write(project(reading()))

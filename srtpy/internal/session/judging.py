@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 from srtpy.errors import RejectReason
 from srtpy.internal.handshake.codes import to_wire
 from srtpy.internal.handshake.listener import Request
-from srtpy.log import Log, LogCategory
+from srtpy.log import Log, LogCategory, in_a_line
 
 MOST_JUDGES: Final = 8  # ours: slow callbacks at a time; the next caller waits for one of them
 
@@ -59,8 +59,11 @@ def _judge(callback: Callable[[Request], object], read: Callable[[object], Rejec
     def judge(request: Request, log: Log) -> RejectReason | None:
         try:
             return read(callback(request))
-        except BaseException:  # noqa: BLE001 whatever a callback does, the caller gets an answer
-            log.error(LogCategory.HANDSHAKE, f"the accept callback failed; refused with 1500\n{traceback.format_exc()}")
+        except BaseException as error:  # noqa: BLE001 whatever a callback does, the caller gets an answer
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            # in a line: what the callback quotes may be the caller's, who would write lines of its own into the log
+            text = f"the accept callback failed; refused with 1500\n{frames}{in_a_line(error)}"
+            log.error(LogCategory.HANDSHAKE, text)
             return RejectReason.X_INTERNAL_ERROR
 
     return judge

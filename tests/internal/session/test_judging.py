@@ -79,6 +79,25 @@ def test_a_callback_that_raises_lets_nobody_in_and_is_logged(
     assert "in callback" in caplog.text, "where it happened is told"
 
 
+class Unspeakable(Exception):
+    def __repr__(self) -> str:
+        raise RuntimeError("on purpose")
+
+
+def test_what_a_caller_makes_a_callback_quote_stays_in_its_line(caplog: pytest.LogCaptureFixture) -> None:
+    errors = [KeyError("x\n2026-01-01 ERROR forged"), ValueError("\x1b[2J"), Unspeakable()]
+
+    def callback(request: Request) -> bool:
+        raise errors.pop(0)
+
+    while errors:
+        assert by_bool(callback)(REQUEST, Log(None)) is RejectReason.X_INTERNAL_ERROR
+    text = "".join(record.getMessage() for record in caplog.records)
+    assert r"KeyError('x\n2026-01-01 ERROR forged')" in text
+    assert "\x1b" not in text
+    assert "Unspeakable" in text
+
+
 def judges_running(name: str) -> int:
     return sum(thread.name == name for thread in threading.enumerate())
 
