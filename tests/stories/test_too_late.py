@@ -107,3 +107,21 @@ def test_a_reader_gets_what_waits_behind_a_hole_at_once_and_in_order(birth: Birt
     assert world.b.payloads == [message(number) for number in range(1, 50)]
     assert times[0] >= 119 * MILLISECOND
     assert times[-1] - times[0] <= 5 * MILLISECOND
+
+
+@anyhow
+def test_a_windowful_of_messages_whose_time_is_over_leaves_the_way_free(birth: Birth, swapped: bool) -> None:
+    """They are announced and nothing follows them: the receiver's buffer is full of holes that nobody will fill."""
+    small = Config(recv_buf_size=40, max_bw=50_000)
+    world = connected(replace(birth, config=small), Link(DELAY), Link(DELAY), swapped=swapped)
+    world.run_for(SECOND)
+    a = world.a.end
+    for number in range(45):  # one leaves at once, the others find no credit in time
+        a.write(message(number, 1000), world.local_time(world.a), ttl=MILLISECOND)
+    world.run_for(2 * SECOND)
+    assert counters(world.a).sent_dropped > 38
+    Stream(world, world.a, 100, 30 * MILLISECOND)
+    world.run_for(5 * SECOND)
+    assert not world.a.news + world.b.news
+    assert len(world.b.delivered) >= 100
+    assert world.a.end.sender.unacknowledged == 0

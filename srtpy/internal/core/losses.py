@@ -21,7 +21,7 @@ from srtpy.config import Config
 from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
 from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.outbox import Outbox
-from srtpy.internal.core.receiver import GAP, RESENT, Arrived, Finding
+from srtpy.internal.core.receiver import GAP, LEFT, RESENT, Arrived, Finding
 from srtpy.internal.core.roundtrip import RoundTrip
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.packet.header import HEADER_SIZE, UDP_IP_HEADERS, ControlType
@@ -196,6 +196,10 @@ class Losses:
                     self._fresh.add(first, last, self.tolerance)
                 else:
                     expired.append((first, last))
+            elif late == LEFT:
+                self.forget(first, last)
+                passed = before
+                continue
             else:
                 self._note_late(first, late)
             expired += self._fresh.age()

@@ -25,8 +25,8 @@ from srtpy.internal.tsbpd.timebase import TimeBase
 Finding: TypeAlias = tuple[int, SequenceNumber, SequenceNumber, int]
 """What one packet revealed: how many stored packets came before it, first and last number, how late.
 
-How late is `GAP`: the numbers are missing; `RESENT`: the number arrived, sent again; above
-zero: the number arrived out of order, so many behind the newest.
+How late is `GAP`: the numbers are missing; `LEFT`: they are given up; `RESENT`: the number arrived,
+sent again; above zero: the number arrived out of order, so many behind the newest.
 """
 Arrived: TypeAlias = tuple[int, Sequence[Finding]]
 """How many packets were stored, and what they revealed, in order of arrival."""
@@ -35,6 +35,7 @@ Row: TypeAlias = tuple[bytes | None, int, int, int]
 
 GAP: Final = 0  # ours: a finding's lateness that says the numbers are missing
 RESENT: Final = -1  # ours: a finding's lateness that says the packet was sent again, not reordered
+LEFT: Final = -2  # ours: a finding's lateness that says nobody waits for the numbers any more
 BELATED_SHARE: Final = 0.2  # libsrt core.cpp handleSocketPacketReception: weight of a new sample of belated time
 
 
@@ -141,6 +142,8 @@ class Receiver:
             if payload is None:
                 continue
             ahead = (seq - buffer.end) & SEQ_MASK
+            if room <= ahead < SEQ_HALF and self._leave_holes(stored, findings):
+                room = buffer.limit()
             if ahead >= SEQ_HALF:
                 if not self._accept_late(row, stored, findings, now):  # type: ignore[arg-type]  # its payload is there
                     continue
@@ -176,6 +179,18 @@ class Receiver:
         # a peer that does not flag what it sends again tells nothing about the order of the path
         is_reordered = self._flags_resent and not info & RETRANSMITTED
         findings.append((stored, seq, seq, max(behind - 1, 1) if is_reordered else RESENT))
+        return True
+
+    def _leave_holes(self, stored: int, findings: list[Finding]) -> bool:
+        """Give up a buffer full of holes, which no packet will ever push out; say whether it was one.
+
+        Drop requests make it: each announces numbers that will not come, and nothing comes after them.
+        """
+        buffer = self._buffer
+        if not self._is_live or not len(buffer) or buffer.first_packet() is not None:
+            return False
+        findings.append((stored, buffer.base, (buffer.end - 1) & SEQ_MASK, LEFT))
+        self._counters.note_dropped(buffer.skip())
         return True
 
     def _note_belated(self, size: int, late: Micros) -> None:

@@ -240,6 +240,40 @@ def test_a_drop_request_for_half_the_world_costs_a_buffer_at_most(first: int, la
     assert side.counters.recv_dropped <= 98
 
 
+@pytest.mark.parametrize("loss_max_ttl", [0, 5])
+@pytest.mark.parametrize("isn", STARTS)
+def test_what_comes_after_a_buffer_full_of_dropped_numbers_is_stored(isn: int, loss_max_ttl: int) -> None:
+    side = ReceivingSide(isn=isn, capacity=100, loss_max_ttl=loss_max_ttl)
+    side.hear_numbers([0, 1], 0)
+    side.run_until(LATENCY)
+    side.read()
+    for first in range(2, 102, 10):
+        side.drop_request(first, first + 9, LATENCY)
+    side.hear_numbers([102, 104], 2 * LATENCY)
+    assert not side.receiver.failure
+    assert side.buffer.next_missing() == side.isn + 103 & SEQ_MASK
+    side.hear_numbers([103], 2 * LATENCY)
+    side.run_until(4 * LATENCY)
+    assert side.read() == [102, 103, 104]
+    assert side.counters.recv_dropped == 100
+    assert not side.losses.missing
+
+
+def test_what_was_missing_among_dropped_numbers_is_not_asked_for_any_more() -> None:
+    side = ReceivingSide(capacity=100)
+    side.hear_numbers([0], 0)
+    side.drop_request(1, 1, 0)
+    side.hear_numbers([5], 0)  # 2 to 4 are missing
+    side.run_until(LATENCY - 1)
+    side.said_naks()
+    side.buffer.refuse_first()
+    side.buffer.refuse_first()  # what came turns out to be of no use
+    side.drop_request(6, 99, LATENCY)
+    side.hear_numbers([150], LATENCY)
+    assert side.losses.missing.ranges() == [(100, 149)]
+    assert side.counters.recv_dropped == 98
+
+
 def test_a_drop_request_unblocks_a_reader_who_waits_for_everything() -> None:
     side = ReceivingSide(tlpktdrop=False)
     side.hear_numbers([0, 1, 4, 5, 7], 0)
