@@ -19,6 +19,7 @@ Every transition for a handshake packet lives in the table `_STEPS` at the end o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import Enum, auto
 from typing import ClassVar, Final, TypeAlias
 
@@ -26,13 +27,22 @@ from srtpy.config import Config
 from srtpy.errors import RejectReason
 from srtpy.internal.clock.units import MILLISECOND, NEVER, WIRE_TIME_MASK, Micros, from_seconds
 from srtpy.internal.handshake.codes import from_wire
-from srtpy.internal.handshake.negotiation import Negotiated, Opened, Refused, negotiate_response, request_settings
-from srtpy.internal.handshake.offer import RESPONSE, read_offer
+from srtpy.internal.handshake.keying import NO_KEYS, KeyExchange
+from srtpy.internal.handshake.negotiation import (
+    Negotiated,
+    Opened,
+    Refused,
+    dotted,
+    negotiate_response,
+    request_settings,
+)
+from srtpy.internal.handshake.offer import RESPONSE, SRT_VERSION, read_offer
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.control import PADDING
 from srtpy.internal.packet.extensions import encode_text, peer_address_field
 from srtpy.internal.packet.handshake import (
     ANNOUNCES_CONFIG,
+    ANNOUNCES_KEYS,
     ANNOUNCES_SRT,
     DATAGRAM_SOCKET,
     HANDSHAKE_SIZE,
@@ -97,6 +107,8 @@ class Caller:
         remote_host: bytes,
         start: Micros,
         now: Micros,
+        *,
+        keys: KeyExchange = NO_KEYS,
     ) -> None:
         """Begin; the first induction is ready to be sent.
 
@@ -107,16 +119,26 @@ class Caller:
             remote_host: the listener's address, packed; b"" where it is no IP address.
             start: our timestamp zero.
             now: the time.
+            keys: our part in the exchange of keys.
         """
         self.early: list[Batch] = []
         self.malformed = 0
         self._config = config
-        self._socket_id = socket_id
-        self._isn = isn
-        self._remote_field = peer_address_field(remote_host)
+        self._keys = keys
+        self._hello = Handshake(
+            version=VERSION_4,
+            extension=DATAGRAM_SOCKET,
+            isn=isn,
+            mss=config.mss,
+            flow_window=config.effective_recv_buf_size,
+            kind=HandshakeKind.INDUCTION,
+            socket_id=socket_id,
+            cookie=0,
+            peer_address=peer_address_field(remote_host),
+        )
+        self._request = self._hello
         self._start = start
         self._phase = Phase.ASKING
-        self._cookie = 0
         self._unanswered = 0
         self._said_at = now
         self._gives_up_at = now + from_seconds(config.conn_timeout)
@@ -168,12 +190,12 @@ class Caller:
     def _receive(self, piece: Batch, now: Micros) -> None:
         first_word, _, stamp, destination = piece.headers[0]
         kind = control_kind(first_word) if piece.is_control else None
-        if kind == ControlType.HANDSHAKE and destination in (0, self._socket_id):
+        if kind == ControlType.HANDSHAKE and destination in (0, self._hello.socket_id):
             # listeners built on libsrt up to 1.3.0 leave the destination 0
             self._receive_handshake(piece.datagram(0)[HEADER_SIZE:], stamp, now)
-        elif destination == self._socket_id and kind == ControlType.SHUTDOWN and self.is_undecided:
+        elif destination == self._hello.socket_id and kind == ControlType.SHUTDOWN and self.is_undecided:
             self._refuse(RejectReason.CLOSE, "the listener closed the connection while it was being made")
-        elif destination == self._socket_id:
+        elif destination == self._hello.socket_id:
             self._receive_early(piece, now)
 
     def _receive_handshake(self, body: bytes, stamp: int, now: Micros) -> None:
@@ -208,7 +230,7 @@ class Caller:
                 f"magic {theirs.extension:#06x} instead of {MAGIC:#06x})",
             )
         else:
-            self._cookie = theirs.cookie
+            self._request = self._conclusion(theirs)
             self._phase = Phase.AGREEING
             self._unanswered = 0
             self._say(now)
@@ -220,7 +242,10 @@ class Caller:
             self._refuse(RejectReason.ROGUE, f"the listener's answer makes no sense: {error}")
             self._say_goodbye(theirs.socket_id, now)
             return
-        result = negotiate_response(self._config, theirs, offer, self._socket_id, self._isn, self._start, peer_start)
+        hello = self._hello
+        result = negotiate_response(self._config, theirs, offer, hello.socket_id, hello.isn, self._start, peer_start)
+        if isinstance(result, Negotiated):
+            result = self._keys.conclude(result, offer.key_material) or result
         if isinstance(result, Negotiated):
             self._phase = Phase.OPEN
             self._news.append(Opened(result))
@@ -230,7 +255,7 @@ class Caller:
 
     def _take_rejection(self, theirs: Handshake, _blocks: bytes, _peer_start: Micros, _now: Micros) -> None:
         reason = RejectReason(from_wire(theirs.kind))
-        self._refuse(reason, f"connection rejected ({reason.name}, {reason.value}): {reason.advice}")
+        self._refuse(reason, self._advice(reason))
 
     def _refuse(self, reason: int, text: str) -> None:
         self._phase = Phase.REFUSED
@@ -249,9 +274,9 @@ class Caller:
         """Queue the requests of this phase, stamped anew: the listener reads our clock from them."""
         header = pack_control_header(ControlType.HANDSHAKE, 0, (now - self._start) & WIRE_TIME_MASK, 0)
         if self._phase is not Phase.AGREEING:
-            self._outgoing.append((header + self._induction().encode(), b""))
+            self._outgoing.append((header + self._hello.encode(), b""))
         if self._phase is not Phase.ASKING:
-            self._outgoing.append((header + self._conclusion().encode(), b""))
+            self._outgoing.append((header + self._request.encode(), b""))
         self._said_at = now
 
     def _say_goodbye(self, peer: SocketId, now: Micros) -> None:
@@ -260,35 +285,39 @@ class Caller:
             header = pack_control_header(ControlType.SHUTDOWN, 0, (now - self._start) & WIRE_TIME_MASK, peer)
             self._outgoing.append((header + PADDING, b""))
 
-    def _induction(self) -> Handshake:
-        return Handshake(
-            version=VERSION_4,
-            extension=DATAGRAM_SOCKET,
-            isn=self._isn,
-            mss=self._config.mss,
-            flow_window=self._config.effective_recv_buf_size,
-            kind=HandshakeKind.INDUCTION,
-            socket_id=self._socket_id,
-            cookie=0,
-            peer_address=self._remote_field,
-        )
-
-    def _conclusion(self) -> Handshake:
+    def _conclusion(self, theirs: Handshake) -> Handshake:
+        """Return our conclusion, with the cookie and the key size of the listener's answer to our induction."""
         extensions = [Extension(ExtensionKind.HSREQ, request_settings(self._config).encode())]
+        announced = ANNOUNCES_SRT
         if self._config.stream_id:
+            announced |= ANNOUNCES_CONFIG
             extensions.append(Extension(ExtensionKind.STREAM_ID, encode_text(self._config.stream_id)))
-        return Handshake(
+        offered = self._keys.offer(theirs.encryption)
+        if offered:
+            announced |= ANNOUNCES_KEYS
+            extensions.append(Extension(ExtensionKind.KMREQ, offered))
+        return replace(
+            self._hello,
             version=VERSION_5,
-            extension=ANNOUNCES_SRT | (ANNOUNCES_CONFIG if self._config.stream_id else 0),
-            isn=self._isn,
-            mss=self._config.mss,
-            flow_window=self._config.effective_recv_buf_size,
+            encryption=self._keys.size_field,
+            extension=announced,
             kind=HandshakeKind.CONCLUSION,
-            socket_id=self._socket_id,
-            cookie=self._cookie,
-            peer_address=self._remote_field,
+            cookie=theirs.cookie,
             extensions=tuple(extensions),
         )
+
+    def _advice(self, reason: RejectReason) -> str:
+        """Return what to do about a rejection, by what we know of our own side."""
+        config = self._config
+        if reason == RejectReason.UNSECURE:
+            if config.passphrase:
+                return "a passphrase is set here and the listener has none; set the same one there, or none here"
+            return "the listener demands encryption and no passphrase is set here; set the listener's"
+        if reason == RejectReason.CRYPTO:
+            return f"{reason.advice} (here it is {config.crypto_mode.name})"
+        if reason == RejectReason.VERSION:
+            return f"the listener demands a newer SRT version than ours, {dotted(SRT_VERSION)}; see its min_version"
+        return reason.advice
 
     def _patience_text(self) -> str:
         waited = f"{self._config.conn_timeout:g} s"

@@ -39,6 +39,7 @@ from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.control import PADDING
 from srtpy.internal.packet.extensions import peer_address_field
 from srtpy.internal.packet.handshake import (
+    ANNOUNCES_KEYS,
     ANNOUNCES_SRT,
     HANDSHAKE_SIZE,
     MAGIC,
@@ -61,6 +62,7 @@ from srtpy.internal.packet.header import (
 )
 
 INDUCTIONS_PER_SECOND: Final = 5000  # ours: a tenth of a core; callers ask again after 250 ms
+KEY_SIZE_STEP: Final = 8  # libsrt core.cpp CUDT::createSrtHandshake: the encryption field counts such steps
 INDUCTION_BURST: Final = 1000  # ours: everybody who comes back at once after an outage
 
 
@@ -182,7 +184,7 @@ class Answerer:
         echo = replace(
             theirs,
             version=VERSION_5,
-            encryption=0,
+            encryption=_size_field(self._config),
             extension=MAGIC,
             cookie=self._cookies.bake(remote, local, now),
         )
@@ -213,27 +215,39 @@ class Answerer:
         return first_objection(REQUEST_RULES, self._config, theirs, offer) or offer
 
     def accept(
-        self, request: Request, socket_id: SocketId, now: Micros, config: Config | None = None
+        self,
+        request: Request,
+        socket_id: SocketId,
+        now: Micros,
+        config: Config | None = None,
+        keys: bytes | None = None,
     ) -> Negotiated | Refusal:
         """Let a request in: send `reply` of what is returned to the caller; repeats are answered here.
 
         A Refusal says what the application could not know (encryption, packet filter): hand it to `reject`.
         `config` stands in for the listener's own where the application chose otherwise for this caller.
+        `keys` is the body of the KMRSP block, b"" for none, once keys have been agreed on; None: nobody has
+        seen to that, and who wants any is refused.
         """
         theirs = request.handshake
         mine = config or self._config
+        if keys is None and (request.encrypted or mine.passphrase):
+            return Refusal(RejectReason.UNSECURE, "one side encrypts, and no keys have been agreed on")
         agreed = negotiate_request(mine, theirs, request.offer, socket_id, request.arrived - request.stamp, now)
         if isinstance(agreed, Refusal):
             return agreed
+        blocks = [Extension(ExtensionKind.HSRSP, response_settings(agreed).encode())]
+        if keys:
+            blocks.append(Extension(ExtensionKind.KMRSP, keys))
         answer = replace(
             theirs,
-            encryption=0,
-            extension=ANNOUNCES_SRT,
+            encryption=_size_field(mine),
+            extension=ANNOUNCES_SRT | (ANNOUNCES_KEYS if keys else 0),
             mss=agreed.mss,
             flow_window=mine.effective_recv_buf_size,
             socket_id=socket_id,
             peer_address=peer_address_field(packed_host(request.remote)),
-            extensions=(Extension(ExtensionKind.HSRSP, response_settings(agreed).encode()),),
+            extensions=tuple(blocks),
         )
         reply, _ = self._packet(answer, theirs.socket_id, 0)
         self._book.accepted(request.key, (reply, now))
@@ -265,6 +279,11 @@ class Answerer:
     def _packet(handshake: Handshake, destination: SocketId, stamp: Micros) -> Datagram:
         header = pack_control_header(ControlType.HANDSHAKE, 0, stamp & WIRE_TIME_MASK, destination)
         return header + handshake.encode(), b""
+
+
+def _size_field(config: Config) -> int:
+    """Return the encryption field of what we answer: the size of key we would like, if we would like one."""
+    return (config.key_length or 0) // KEY_SIZE_STEP
 
 
 def _repeated(told: Told, now: Micros) -> Datagram:

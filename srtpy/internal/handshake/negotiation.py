@@ -3,7 +3,7 @@
 Lives here: `Negotiated`, which a connection is born from, `Refusal`, what a handshake ends
 with; the rules an offer must pass and how the values come about; our own announcements.
 Never here: who says what when (caller.py, listener.py), reading blocks (offer.py), layouts
-(packet), the codes on the wire (srtpy.errors).
+(packet), the codes on the wire (codes.py), keys (keying.py and whom it names).
 Draft: 3.2.1.1 "Handshake Extension Message", 4.3.1 "Caller-Listener Handshake"; where
 libsrt is stricter or looser than the draft, libsrt.
 
@@ -187,12 +187,6 @@ def _has_our_congestion(_config: Config, _theirs: Handshake, offer: Offer) -> Re
     return None
 
 
-def _is_in_clear(_config: Config, _theirs: Handshake, offer: Offer) -> Refusal | None:
-    if offer.key_material is not None:
-        return Refusal(RejectReason.UNSECURE, "the peer encrypts, and no passphrase is set here")
-    return None
-
-
 def _has_no_filter(_config: Config, _theirs: Handshake, offer: Offer) -> Refusal | None:
     if offer.packet_filter is not None:
         return Refusal(RejectReason.FILTER, f"the peer wants the packet filter {offer.packet_filter!r}, we have none")
@@ -208,14 +202,13 @@ REQUEST_RULES: Final[tuple[Rule, ...]] = (
     _has_our_congestion,
 )
 """What a request must pass before the application is asked."""
-ENTRY_RULES: Final[tuple[Rule, ...]] = (_is_in_clear, _has_no_filter)
+ENTRY_RULES: Final[tuple[Rule, ...]] = (_has_no_filter,)
 """What it must pass afterwards: these may depend on what the application has answered."""
 RESPONSE_RULES: Final[tuple[Rule, ...]] = (
     _speaks_hsv5,
     _is_new_enough,
     _has_no_empty_text,
     _has_our_congestion,
-    _is_in_clear,
     _has_no_filter,
 )
 """What a response must pass; its STREAM flag means nothing, libsrt never sets it."""
@@ -224,6 +217,11 @@ RESPONSE_RULES: Final[tuple[Rule, ...]] = (
 def first_objection(rules: Iterable[Rule], config: Config, theirs: Handshake, offer: Offer) -> Refusal | None:
     """Return what the first rule that objects says, or None."""
     return next((refusal for rule in rules if (refusal := rule(config, theirs, offer)) is not None), None)
+
+
+def judge_entry(config: Config, theirs: Handshake, offer: Offer) -> Refusal | None:
+    """Object to a request for what the application could not know; keys are agreed on elsewhere."""
+    return first_objection(ENTRY_RULES, config, theirs, offer)
 
 
 def dotted(version: int) -> str:

@@ -10,11 +10,11 @@ import pytest
 from srtpy.config import Config
 from srtpy.errors import RejectReason
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND, Micros
-from srtpy.internal.handshake.caller import EARLY_LIMIT, Caller, CallerEvent
-from srtpy.internal.handshake.negotiation import Negotiated, Opened, Refused
+from srtpy.internal.handshake.caller import EARLY_LIMIT, REPEAT, Caller, CallerEvent
+from srtpy.internal.handshake.negotiation import Negotiated, Opened, Refusal, Refused
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.extensions import GroupExtension, SrtExtension, encode_text
-from srtpy.internal.packet.handshake import Extension, Handshake
+from srtpy.internal.packet.handshake import Extension, ExtensionKind, Handshake
 from srtpy.internal.packet.header import HEADER_SIZE, ControlType
 from tests.internal.handshake.doorman import (
     CALLER_ID,
@@ -36,6 +36,71 @@ LOCALHOST = bytes([127, 0, 0, 1])
 
 def caller(start: Micros = START, **config: Any) -> Caller:
     return Caller(Config(**config), CALLER_ID, ISN, LOCALHOST, start, start)
+
+
+class FakeKeys:
+    """Records what it is asked, and answers as told."""
+
+    size_field = 4
+
+    def __init__(self, verdict: Refusal | None = None) -> None:
+        self.verdict = verdict
+        self.advertised: list[int] = []
+        self.answers: list[bytes | None] = []
+
+    def offer(self, advertised: int) -> bytes:
+        self.advertised.append(advertised)
+        return b"key material"
+
+    def conclude(self, agreed: Negotiated, answer: bytes | None) -> Refusal | None:
+        assert agreed.peer_socket_id == LISTENER_ID
+        self.answers.append(answer)
+        return self.verdict
+
+
+def test_keys_are_offered_with_the_conclusion_and_concluded_with_the_response() -> None:
+    keys = FakeKeys()
+    one = Caller(Config(stream_id="x"), CALLER_ID, ISN, LOCALHOST, START, START, keys=keys)
+    one.datagrams_to_send(START)
+    one.receive_datagrams(packet(cookie_reply(encryption=3), CALLER_ID), START)
+    _, conclusion = said(one, START)
+    assert keys.advertised == [3]
+    assert (conclusion.encryption, conclusion.extension) == (4, 7)
+    assert conclusion.extensions[-1] == Extension(ExtensionKind.KMREQ, b"key material")
+    one.handle_timer(START + REPEAT)
+    assert said(one, START)[1] == conclusion
+    answer = Extension(ExtensionKind.KMRSP, b"answer..")
+    assert isinstance(hear(one, response(extension=3, extensions=(*response().extensions, answer))), Opened)
+    assert keys.answers == [b"answer.."]
+
+
+def test_keys_may_object_to_the_response() -> None:
+    keys = FakeKeys(Refusal(RejectReason.BAD_SECRET, "not ours"))
+    one = Caller(Config(), CALLER_ID, ISN, LOCALHOST, START, START, keys=keys)
+    one.receive_datagrams(packet(cookie_reply(), CALLER_ID), START)
+    one.datagrams_to_send(START)
+    assert hear(one, response()) == Refused(RejectReason.BAD_SECRET, "not ours")
+    assert keys.answers == [None]
+    ((header, _),) = one.datagrams_to_send(START)
+    assert Batch(header).headers[0][0] == 0x80050000  # SHUTDOWN: the listener has let us in
+
+
+@pytest.mark.parametrize(
+    ("config", "reason", "advice"),
+    [
+        ({}, 1010, "wrong passphrase"),
+        ({}, 1011, "no passphrase is set here"),
+        ({"passphrase": "0123456789ab"}, 1011, "the listener has none"),
+        ({"crypto_mode": 2}, 1017, "here it is GCM"),
+        ({}, 1008, "newer SRT version than ours, 1.5.5"),
+        ({}, 2403, "denies access"),
+    ],
+)
+def test_a_rejection_says_what_to_do(config: dict[str, Any], reason: int, advice: str) -> None:
+    refused = hear(agreeing(**config), response(kind=reason, extensions=()))
+    assert isinstance(refused, Refused)
+    assert advice in refused.text
+    assert "0123456789ab" not in refused.text
 
 
 def cookie_reply(**changes: Any) -> Handshake:
@@ -274,7 +339,7 @@ def test_rejection(wire: int, public: int) -> None:
         event = hear(one, response(kind=wire, extensions=(), socket_id=0))
         assert reason(event) == public
         assert isinstance(event, Refused)
-        assert str(public) in event.text
+        assert event.text == RejectReason(public).advice
         assert one.next_deadline() == NEVER
 
 

@@ -26,7 +26,7 @@ from srtpy.internal.handshake.listener import (
 from srtpy.internal.handshake.negotiation import Negotiated, Refusal
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.extensions import GroupExtension, SrtExtension, encode_text
-from srtpy.internal.packet.handshake import Extension, Handshake, encode_extensions
+from srtpy.internal.packet.handshake import Extension, ExtensionKind, Handshake, encode_extensions
 from srtpy.internal.packet.header import HEADER_SIZE, ControlType
 from tests.internal.handshake.doorman import (
     CALLER_ID,
@@ -309,7 +309,33 @@ def test_old_callers_get_shutdown() -> None:
     assert datagram.hex(" ", 4) == f"80050000 00000000 {NOW - START:08x} {CALLER_ID:08x} 00000000"
 
 
-def test_encrypted_callers_are_refused_after_the_application_was_asked() -> None:
+def test_keys_are_answered_in_the_response() -> None:
+    answerer = listener(passphrase="0123456789ab", key_length=24)
+    _, greeting = read(answerer.answer(packet(induction()), REMOTE, LOCAL, NOW).datagrams[0])  # type: ignore[union-attr]
+    assert greeting.encryption == 3
+    asked = request(answerer, extension=3, extensions=(settings_block(), KEYS))
+    agreed = answerer.accept(asked, OWN_ID, NOW, Config(key_length=32), KEYS.body)
+    assert isinstance(agreed, Negotiated)
+    _, reply = read((agreed.reply, b""))
+    assert (reply.encryption, reply.extension) == (4, 3)
+    assert reply.extensions[1] == Extension(ExtensionKind.KMRSP, KEYS.body)
+    assert answerer.answer(packet(asked.handshake), REMOTE, LOCAL, NOW) == Reply([(agreed.reply, b"")])
+
+
+def test_keys_that_are_not_wanted_get_no_block() -> None:
+    answerer = listener()
+    agreed = answerer.accept(request(answerer), OWN_ID, NOW, None, b"")
+    assert isinstance(agreed, Negotiated)
+    _, reply = read((agreed.reply, b""))
+    assert (reply.encryption, reply.extension, len(reply.extensions)) == (0, 1, 1)
+
+
+def test_a_passphrase_without_an_agreement_on_keys_lets_nobody_in() -> None:
+    answerer = listener(passphrase="0123456789ab")
+    assert refused(answerer.accept(request(answerer), OWN_ID, NOW)) == RejectReason.UNSECURE
+
+
+def test_encrypted_callers_are_refused_where_nobody_has_seen_to_keys() -> None:
     answerer = listener()
     asked = request(answerer, extension=3, extensions=(settings_block(), KEYS))
     assert asked.encrypted

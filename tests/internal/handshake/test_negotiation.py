@@ -16,6 +16,7 @@ from srtpy.internal.handshake.negotiation import (
     LARGEST_WINDOW,
     Negotiated,
     dotted,
+    judge_entry,
     judge_words,
     negotiate_request,
     negotiate_response,
@@ -234,8 +235,6 @@ OBJECTIONS = [
     (offer(congestion=""), RejectReason.UNKNOWN),
     (offer(packet_filter=""), RejectReason.UNKNOWN),
     (offer(stream_id=""), RejectReason.UNKNOWN),
-    (offer(key_material=bytes(72)), RejectReason.UNSECURE),
-    (offer(key_material=b"\0\0\0\0"), RejectReason.UNSECURE),
     (offer(packet_filter="fec,cols:10"), RejectReason.FILTER),
 ]
 
@@ -274,9 +273,15 @@ def test_the_first_objection_decides() -> None:
     modern = replace(worst, settings=offer(flags=0xFF).settings)
     messages = replace(worst, settings=offer().settings)
     live = replace(messages, congestion=None)
-    clear = replace(live, key_material=None)
-    reasons = [refused(request(Config(), theirs)) for theirs in (worst, modern, messages, live, clear)]
-    assert reasons == [1004, 1012, 1013, 1011, 1014]
+    reasons = [refused(request(Config(), theirs)) for theirs in (worst, modern, messages, live)]
+    assert reasons == [1004, 1012, 1013, 1014]
+
+
+def test_what_is_judged_after_the_application_was_asked() -> None:
+    assert judge_entry(Config(), handshake(), offer(congestion="file")) is None
+    objection = judge_entry(Config(), handshake(), offer(packet_filter="fec,cols:10"))
+    assert objection is not None
+    assert objection.reason == RejectReason.FILTER
 
 
 def test_a_listener_with_another_start() -> None:
