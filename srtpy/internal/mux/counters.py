@@ -21,7 +21,7 @@ class MuxCounters:
     """Counts since the socket was opened.  Only `note_error` is called from more than one thread.
 
     Attributes:
-        malformed: datagrams too short for a header.
+        malformed: datagrams too short for a header, or longer than any that SRT sends.
         unknown: datagrams for a socket id that nobody has registered.
         wrong_source: datagrams for a connection from an address that is not its peer's.
         overflowed: datagrams for a connection that does not keep up with its inbox.

@@ -1,6 +1,6 @@
 """Joining what one read brought in: neighbours of one size from one peer become one batch.
 
-Lives here: the rule of what may join, and throwing out what is too short to be SRT.
+Lives here: the rule of what may join, and throwing out what is too short or too long to be SRT.
 Never here: reading (recvmmsg.py, recvmsg.py), whose datagrams they are (routes.py).
 Draft: 3 "Packet Structure" (nothing is shorter than its header).
 """
@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
+from srtpy.config import MAX_MSS
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.packet.batch import Batch
-from srtpy.internal.packet.header import HEADER_SIZE
+from srtpy.internal.packet.header import HEADER_SIZE, UDP_IP_HEADERS
 
 Reads: TypeAlias = list[tuple[Batch, Path]]
 """What one read brought in, in order of arrival."""
 
+LARGEST_DATAGRAM: Final = MAX_MSS - UDP_IP_HEADERS  # ours: all later bounds on memory count datagrams, not bytes
 JOIN_LIMIT: Final = 128  # ours: datagrams a batch; a connection holds its lock for a batch, 0.2 ms for these
 
 
@@ -46,6 +48,11 @@ class Joiner:
             self._counters.malformed += -(-size // stride) if stride else 1
             return
         count, tail = divmod(size, stride)
+        if stride > LARGEST_DATAGRAM:
+            self._counters.malformed += count
+            if tail:  # somebody else may have written it in the peer's name, and the kernel joined it to the peer's own
+                self.add(data[size - tail :], 0, path)
+            return
         if 0 < tail < HEADER_SIZE:
             self._counters.malformed += 1
             size -= tail

@@ -20,7 +20,7 @@ from typing import Final
 
 from srtpy.internal.mux.address import PATHS_KEPT, Path, Paths, decode_packet_info, decode_sockaddr
 from srtpy.internal.mux.counters import MuxCounters
-from srtpy.internal.mux.joining import JOIN_LIMIT, Joiner, Reads
+from srtpy.internal.mux.joining import JOIN_LIMIT, LARGEST_DATAGRAM, Joiner, Reads
 from srtpy.internal.mux.options import SOL_UDP, UDP_GRO, ask_for_joined_reads
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import HEADER_SIZE
@@ -148,7 +148,7 @@ class ManyReader:
         envelopes = self._envelopes
         return (
             rows.count(rows[0]) == count
-            and rows[0][2] >= HEADER_SIZE
+            and HEADER_SIZE <= rows[0][2] <= LARGEST_DATAGRAM
             and envelopes[: count * ENVELOPE] == envelopes[:ENVELOPE] * count
             and not self._sender(0, rows[0][0])[0]
         )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.counters import MuxCounters
-from srtpy.internal.mux.joining import JOIN_LIMIT, Joiner
+from srtpy.internal.mux.joining import JOIN_LIMIT, LARGEST_DATAGRAM, Joiner
 from srtpy.internal.packet.header import HEADER_SIZE
 
 HERE, THERE = Path(("192.0.2.1", 1)), Path(("192.0.2.2", 2))
@@ -59,6 +59,19 @@ def test_a_tail_too_short_is_cut_off() -> None:
     batches, counters = joined((bytes(210), 100, HERE), (bytes(100), 0, HERE))
     assert batches == [(3, 100, HERE)]
     assert counters.malformed == 1
+
+
+def test_what_is_too_long_is_counted_and_takes_nothing_good_with_it() -> None:
+    """All later bounds on memory count datagrams: of 64 kilobytes each they would not bound much."""
+    long, fits = LARGEST_DATAGRAM + 1, LARGEST_DATAGRAM
+    assert fits == 1472
+    rows = [(bytes(fits), 0, HERE), (bytes(long), 0, HERE), (bytes(65_507), 0, HERE), (bytes(fits), 0, HERE)]
+    batches, counters = joined(*rows)
+    assert batches == [(2, fits, HERE)]
+    assert counters.malformed == 2
+    batches, counters = joined((bytes(2 * long + 100), long, HERE), (bytes(2 * long), long, HERE))
+    assert batches == [(1, 100, HERE)]
+    assert counters.malformed == 4
 
 
 def test_take_forgets() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from srtpy.internal.mux import recvmmsg
 from srtpy.internal.mux.address import PATHS_KEPT, Endpoint
-from srtpy.internal.mux.joining import JOIN_LIMIT
+from srtpy.internal.mux.joining import JOIN_LIMIT, LARGEST_DATAGRAM
 from srtpy.internal.mux.recvmmsg import MESSAGES, ManyReader, is_available
 from srtpy.internal.mux.udp import Reading
 from srtpy.internal.packet.header import HEADER_SIZE, Datagram
@@ -71,10 +71,18 @@ def test_garbage_is_counted_and_what_surrounds_it_is_kept() -> None:
             data(2),
             (bytes(HEADER_SIZE - 1), b""),
             (bytes(65_507), b""),
+            data(3),
         ):
             there.send([sent], path_to(here))
-        reads = read_until(here, 3)
-        assert arrived(reads) == [*whole([data(1), data(2)]), bytes(65_507)]
+        assert arrived(read_until(here, 3)) == whole([data(1), data(2), data(3)])
+        assert here.counters.malformed == 4
+
+
+def test_runs_of_what_is_too_long_do_not_take_the_shortcut() -> None:
+    with bound() as here, dialed(here, cuts=False) as there:
+        there.send([data(seq, LARGEST_DATAGRAM - HEADER_SIZE + 1) for seq in range(3)], path_to(here))
+        there.send([data(seq, LARGEST_DATAGRAM - HEADER_SIZE) for seq in range(3)], path_to(here))
+        assert len(arrived(read_until(here, 3))) == 3
         assert here.counters.malformed == 3
 
 

@@ -48,10 +48,10 @@ def test_a_read_has_a_bound(reading: Reading) -> None:
 @pytest.mark.parametrize("reading", WAYS)
 def test_garbage_is_counted_and_what_surrounds_it_is_kept(reading: Reading) -> None:
     with bound(reading=reading) as here, dialed(here) as there:
-        for sent in (data(1), (b"", b""), (b"short", b""), data(2)):
+        for sent in (data(1), (b"", b""), (b"short", b""), (bytes(9_000), b""), data(2)):
             there.send([sent], path_to(here))
         assert arrived(read_until(here, 2)) == whole([data(1), data(2)])
-        assert here.counters.malformed == 2
+        assert here.counters.malformed == 3
 
 
 @pytest.mark.parametrize("reading", WAYS)
