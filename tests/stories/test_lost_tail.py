@@ -11,7 +11,7 @@ from srtpy.internal.clock.units import MILLISECOND, SECOND
 from srtpy.internal.packet.header import ControlType
 from tests.sim.link import Link
 from tests.sim.pair import Birth, connected
-from tests.sim.telling import Stream, anyhow, counters, data_packets, packets_of
+from tests.sim.telling import Stream, anyhow, counters, data_packets, message, numbers, packets_of
 
 DELAY = 20 * MILLISECOND
 
@@ -72,3 +72,19 @@ def test_a_sleeping_sender_does_not_resend_for_ever(birth: Birth, swapped: bool)
     assert counters(world.a).retransmits == before
     kinds = {int.from_bytes(datagram[:2], "big") & 0x7FFF for _, datagram in world.a.sent + world.b.sent}
     assert kinds == {ControlType.KEEPALIVE}
+
+
+@anyhow
+def test_a_lost_tail_whose_last_messages_are_given_up_is_repaired(birth: Birth, swapped: bool) -> None:
+    """What is given up cannot be the probe that shows the peer its gap."""
+    patient = replace(birth, config=Config(latency=1.0, tlpktdrop=False))
+    drop = data_packets(*range(20, 25))
+    world = connected(patient, Link(DELAY, drop=drop), Link(DELAY), swapped=swapped)
+    a = world.a.end
+    for number in range(25):
+        a.write(message(number), world.local_time(world.a))
+    for number in range(25, 28):
+        a.write(message(number), world.local_time(world.a), ttl=0)
+    world.run_for(3 * SECOND)
+    assert numbers(world.b) == list(range(25))
+    assert a.sender.unacknowledged == 0

@@ -196,6 +196,14 @@ class SendBuffer:
         ahead = self._rows[self.sent : self.sent + count]
         return next((place for place, row in enumerate(ahead) if row[4] <= now), len(ahead))
 
+    def newest(self, limit: int) -> int:
+        """Return the place of the newest packet among the first `limit` sent that is not given up; -1: none."""
+        rows = self._rows
+        for place in range(min(limit, self.sent) - 1, -1, -1):
+            if rows[place][4] != GIVEN_UP:
+                return place
+        return -1
+
     def give_up(self, seq: SequenceNumber) -> GivenUp:
         """Give up the message a packet belongs to: its rows keep their places and lose their payload."""
         rows = self._rows

@@ -81,8 +81,10 @@ class Departure:
         """Send the next `count` of `fresh` packets for the first time; a probe pair is not parted."""
         buffer, packing = self._buffer, self._packing
         if buffer.may_expire:
-            self._dropping.expired(buffer.skip_expired(now), now)
-            fresh = count = buffer.unexpired(count, now)
+            skipped = buffer.skip_expired(now)
+            self._dropping.expired(skipped, now)
+            # their numbers are used up: they take room in the peer's window as if they had left
+            fresh = count = buffer.unexpired(max(min(count, fresh - len(skipped)), 0), now)
         if not count:
             return []
         first = buffer.next_seq

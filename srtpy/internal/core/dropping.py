@@ -70,8 +70,13 @@ class Dropping:
         return count
 
     def expired(self, seqs: Iterable[SequenceNumber], now: Micros) -> None:
-        """Give up the messages these packets belong to, and tell the peer not to wait for them."""
+        """Give up the messages these packets belong to, and tell the peer not to wait for them.
+
+        Neighbours share a DROPREQ where their numbers mean nothing to the peer: a stalled stream may expire by
+        the thousand at one instant.
+        """
         told: set[MessageNumber] = set()
+        spans: list[tuple[MessageNumber, SequenceNumber, SequenceNumber]] = []
         for seq in seqs:
             number, first, last, packets, size = self._buffer.give_up(seq)
             if number in told:
@@ -80,7 +85,22 @@ class Dropping:
             self._again.withdraw(first, last)
             self._counters.sent_dropped += packets
             self._counters.sent_dropped_bytes += size
+            if self._plays_by_time and spans and first == (spans[-1][2] + 1) & SEQ_MASK:
+                spans[-1] = 0, spans[-1][1], last  # libsrt core.cpp: 0 is any message
+            else:
+                spans.append((number, first, last))
+        for number, first, last in spans:
             self._request(first, last, number, now)
+
+    def release(self) -> int:
+        """Let go of what was sent if all of it is given up: no acknowledgement is to come.  Return how many."""
+        buffer = self._buffer
+        count = buffer.sent
+        if not count or buffer.newest(count) >= 0:
+            return 0
+        self._again.forget(buffer.base, count)
+        buffer.remove(count)
+        return count
 
     def disown(self, stale: list[tuple[int, int]], now: Micros) -> None:
         """Tell the peer not to wait for packets we no longer have; `stale` holds places before the first row.

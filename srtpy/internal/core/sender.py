@@ -75,8 +75,7 @@ class Sender:
         # libsrt core.cpp packLostData: algorithm 1 needs a peer that repeats its reports
         is_eager = not (config.effective_retransmit_algo and negotiated.peer_nak_report)
         self._again = Retransmission(shaper, round_trip, is_eager, payload, now)
-        waits_for_quiet = negotiated.peer_nak_report and not self._controller.waits_for_losses
-        self._silence = Silence(round_trip, waits_for_quiet, now)
+        self._silence = Silence(round_trip, negotiated.peer_nak_report and not self._controller.waits_for_losses, now)
         packing = Packing(negotiated, seal, tag_size)
         self._payload_size = packing.payload_size
         self._dropping = Dropping(negotiated, self._buffer, self._again, outbox, counters)
@@ -176,6 +175,8 @@ class Sender:
         if datagrams:
             pacing.spend(len(datagrams), period, now)
             self._silence.sent(now)
+        else:
+            self._release_given_up(now)
         if left:
             self._send_at = pacing.deadline(left, period)
         else:
@@ -219,12 +220,12 @@ class Sender:
         if ack.is_light:
             if not is_behind:
                 self.flow_window = max(self.flow_window - advance, 0)
-            return True
-        if ack.available is not None and self._feedback.is_newest(number or 0):
+        elif ack.available is not None and self._feedback.is_newest(number or 0):
             # Of what we gave up the peer may still hold places free.  libsrt does not heed such an ACK, and
             # once it gives up packets as fast as they come it never learns that a window has opened.
             gone = SEQ_MASK + 1 - advance if is_behind else 0
             self.flow_window = max(ack.available - gone, 0)
+        self._release_given_up(now)
         self._learn(ack, now)
         return True
 
@@ -299,11 +300,20 @@ class Sender:
             silence.postpone(now)
             return
         elif remedy is Remedy.LAST:
-            again.everything(buffer.base, buffer.sent - 1, buffer.sent - 1)
+            # beyond the window the peer would not take it, and what is given up does not leave
+            place = max(buffer.newest(self.flow_window), 0)
+            again.everything(buffer.base, place, place)
         else:
             self._counters.sent_loss += again.everything(buffer.base, 0, buffer.sent - 1)
             self._controller.timed_out(self._feedback, self._round_trip.smoothed, now)
         silence.acted(now)
+
+    def _release_given_up(self, now: Micros) -> None:
+        """Wait no more for acknowledgements of nothing; the peer may still hold places free for it."""
+        released = self._dropping.release()
+        if released:
+            self._busy_for(now)
+            self.flow_window = max(self.flow_window - released, 0)
 
     def _drop_too_late(self, now: Micros) -> None:
         if self._dropping.too_late(now):

@@ -172,6 +172,17 @@ def test_rows_that_expired_unsent_are_passed_over_and_keep_their_numbers(isn: in
     assert buffer.next_seq == (isn + 5) & SEQ_MASK
 
 
+def test_the_newest_of_those_sent_and_not_given_up(isn: int) -> None:
+    buffer = a_buffer(isn)
+    assert buffer.newest(5) == -1
+    write(buffer, 6)
+    buffer.send(5)
+    assert [buffer.newest(limit) for limit in (9, 5, 3, 1, 0)] == [4, 4, 2, 0, -1]
+    for step in (4, 2, 1, 0):
+        buffer.give_up((isn + step) & SEQ_MASK)
+    assert [buffer.newest(limit) for limit in (9, 4, 3)] == [3, 3, -1]
+
+
 def test_removal_moves_the_place_of_what_may_expire() -> None:
     buffer = a_buffer()
     write(buffer, 3)

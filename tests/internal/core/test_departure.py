@@ -147,8 +147,25 @@ def test_what_expired_unsent_is_passed_over_and_announced(isn: int) -> None:
     scene.write(3)
     assert scene.release(LIMIT, now=100) == new(0, 3)
     assert scene.release(LIMIT, now=100) == new(5, 3)
-    assert len(scene.outbox.take()) == 2
+    assert len(scene.outbox.take()) == 1
     assert scene.counters.sent_dropped == 2
+
+
+def test_what_expired_unsent_takes_room_in_the_window(isn: int) -> None:
+    scene = Scene(isn)
+    scene.write(5, expires=10)
+    scene.write(5)
+    left = scene.part.release(7, 0, 9, LIMIT, 10)
+    assert scene.named(left) == new(5, 2)
+    assert scene.buffer.sent == 7
+
+
+def test_what_expired_unsent_may_leave_no_room_in_the_window(isn: int) -> None:
+    scene = Scene(isn)
+    scene.write(9, expires=10)
+    scene.write(1)
+    assert scene.part.release(4, 0, 9, LIMIT, 10) == []
+    assert scene.buffer.sent == 9
 
 
 def test_what_has_time_left_is_sent() -> None:
@@ -173,7 +190,7 @@ def test_what_expired_is_not_sent_again(isn: int) -> None:
     scene.release(4, now=50)
     scene.again.everything(isn, 0, 3)
     assert scene.release(4, now=100) == again(0, 1)
-    assert len(scene.outbox.take()) == 2
+    assert len(scene.outbox.take()) == 1
     assert (scene.counters.retransmits, scene.counters.sent_dropped) == (2, 2)
 
 

@@ -108,8 +108,17 @@ def test_an_expired_message_is_given_up_as_a_whole_and_announced_once(isn: int) 
     assert scene.counters.sent_drop_requests == 1
 
 
-def test_each_expired_message_is_announced_by_its_number() -> None:
-    scene = Scene()
+def test_expired_neighbours_are_announced_together_to_a_peer_that_plays_by_time(isn: int) -> None:
+    scene = Scene(isn)
+    scene.write(6, expires=100)
+    scene.buffer.send(6)
+    scene.part.expired([scene.seq(place) for place in (0, 1, 2, 4)], 100)
+    assert scene.requests() == [(0, 0, 2), (5, 4, 4)]
+    assert (scene.counters.sent_dropped, scene.counters.sent_drop_requests) == (4, 2)
+
+
+def test_each_expired_message_is_announced_by_its_number_to_a_peer_that_plays_by_order() -> None:
+    scene = Scene(tsbpd_send=False)
     scene.write(3, expires=100)
     scene.buffer.send(3)
     scene.part.expired([scene.seq(place) for place in range(3)], 100)
@@ -124,6 +133,21 @@ def test_a_report_about_what_was_given_up_is_answered_again_and_counted_no_more(
         scene.part.expired([scene.seq(0)], 100)
     assert scene.requests() == [(1, 0, 0), (1, 0, 0)]
     assert scene.counters.sent_dropped == 1
+
+
+def test_what_was_sent_is_let_go_of_when_all_of_it_is_given_up(isn: int) -> None:
+    scene = Scene(isn)
+    scene.write(5, expires=100)
+    scene.buffer.send(4)
+    assert scene.part.release() == 0
+    scene.part.expired([scene.seq(place) for place in (0, 1, 3)], 100)
+    assert scene.part.release() == 0
+    scene.again.everything(isn, 2, 2)
+    scene.again.take(1, 50)
+    scene.part.expired([scene.seq(2)], 100)
+    assert scene.part.release() == 4
+    assert (scene.buffer.base, len(scene.buffer), scene.buffer.sent) == (scene.seq(4), 1, 0)
+    assert scene.part.release() == 0
 
 
 def gone(isn: int, **changes: object) -> Scene:

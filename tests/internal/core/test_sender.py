@@ -526,6 +526,53 @@ def test_a_tail_that_stays_lost_costs_a_packet_each_time_until_it_is_too_late() 
     assert scene.sender.deadline == NEVER
 
 
+def test_a_tail_given_up_is_probed_by_what_is_still_to_be_had(isn: int) -> None:
+    scene = Scene(isn)
+    scene.sent(5)
+    for _ in range(3):
+        scene.sender.write(MESSAGE, scene.now, ttl=0)
+    assert scene.take() == []
+    assert scene.requests() == [(0, 5, 7)]
+    assert set(scene.run(scene.now + 500 * MILLISECOND)) == set(again(4))
+
+
+def test_nothing_is_awaited_but_what_was_given_up(isn: int) -> None:
+    scene = Scene(isn)
+    scene.sent(2)
+    for _ in range(3):
+        scene.sender.write(MESSAGE, scene.now, ttl=0)
+    assert scene.take() == []
+    scene.ack(2)
+    assert scene.sender.is_empty
+    assert scene.run(scene.now + SECOND) == []
+    scene.write(2)
+    assert scene.take() == new(5, 2)
+    assert scene.sender.flow_window == WINDOW - 3  # the peer may hold places free for them
+    scene.requests()
+    assert scene.nak((2, 4))
+    assert scene.requests() == [(0, 2, 4)]
+
+
+def test_numbers_given_up_do_not_lead_beyond_the_window(isn: int) -> None:
+    scene = Scene(isn, flow_window=10)
+    for _ in range(12):
+        scene.sender.write(MESSAGE, scene.now, ttl=0)
+    scene.write(5)
+    assert scene.take() == []
+    assert scene.sender.flow_window == 0
+    assert scene.run(scene.now + 300 * MILLISECOND) == []
+    assert scene.run(scene.now + 100 * MILLISECOND) == new(12, 1)  # it knocks
+
+
+def test_a_tail_beyond_the_window_is_probed_by_what_the_peer_has_room_for(isn: int) -> None:
+    scene = Scene(isn)
+    scene.sent(20)
+    scene.ack(2, available=5)
+    assert set(scene.run(scene.now + 300 * MILLISECOND)) == set(again(6))
+    scene.ack(3, available=0)
+    assert set(scene.run(scene.now + 300 * MILLISECOND)) == set(again(3))
+
+
 def test_while_lost_packets_wait_for_their_turn_the_tail_is_not_probed() -> None:
     scene = Scene(config=Config(max_rexmit_bw=1))
     scene.sent(10)
