@@ -11,9 +11,9 @@ import contextlib
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeAlias, Unpack
+from typing import Any, Self, TypeAlias, Unpack
 
 from srtpy.channel import Address
 from srtpy.config import Config, ConfigFields
@@ -21,7 +21,7 @@ from srtpy.conn import Conn
 from srtpy.errors import ListenerClosedError, RejectReason
 from srtpy.internal.session.accepting import Accepting
 from srtpy.internal.session.accepting import listen as start_listening
-from srtpy.internal.session.judging import Judge, by_bool, by_code
+from srtpy.internal.session.judging import Applicant, Judge, by_bool, by_code
 from srtpy.internal.session.waiting import Deadline
 from srtpy.timeouts import seconds
 
@@ -35,12 +35,26 @@ class ConnRequest:
         remote_addr: where the caller is.
         hs_version: the version of its handshake, 5.
         peer_version: the SRT version it says it speaks, as 0x010505.
+        encrypted: whether it wants to encrypt; whether its passphrase is right turns out after the callback.
     """
 
     stream_id: str
     remote_addr: Address
     hs_version: int
     peer_version: int
+    encrypted: bool = False
+    _choose: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
+
+    def set_passphrase(self, passphrase: str) -> None:
+        """Demand this passphrase of the caller instead of the listener's own; "" for none.
+
+        It counts if the callback then lets the caller in, and for this connection only.
+
+        Raises:
+            ValueError: it has not 10 to 80 bytes.
+        """
+        if self._choose is not None:
+            self._choose(passphrase)
 
 
 AcceptFunc: TypeAlias = Callable[[ConnRequest], bool]
@@ -49,23 +63,13 @@ AcceptRejectFunc: TypeAlias = Callable[[ConnRequest], RejectReason | int]
 """Says 0 to let a caller in, or why not."""
 
 
-class _Request(Protocol):
-    """What the handshake knows of a caller."""
-
-    @property
-    def stream_id(self) -> str:
-        """What it asks for."""
-
-    @property
-    def peer_version(self) -> int:
-        """The SRT version it speaks."""
-
-
-def _told(callback: Callable[[ConnRequest], object]) -> Callable[[Any], object]:
+def _told(callback: Callable[[ConnRequest], object]) -> Callable[[Applicant], object]:
     """Return a callback for the session's kind of request."""
 
-    def call(request: Any) -> object:
-        return callback(ConnRequest(request.stream_id, request.remote, request.hs_version, request.peer_version))
+    def call(one: Applicant) -> object:
+        return callback(
+            ConnRequest(one.stream_id, one.remote, one.hs_version, one.peer_version, one.encrypted, one.set_passphrase)
+        )
 
     return call
 

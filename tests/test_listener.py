@@ -117,6 +117,48 @@ def test_what_a_callback_is_told() -> None:
             assert request.remote_addr == caller.local_addr == accepted.remote_addr
             assert request.hs_version == 5
             assert request.peer_version == accepted.peer_version == VERSION
+            assert not request.encrypted
+
+
+def test_a_passphrase_for_each_stream() -> None:
+    secrets = {"live/a": "passphrase of a", "live/b": "passphrase of b", "open": ""}
+
+    def judge(request: ConnRequest) -> int:
+        if request.stream_id not in secrets:
+            return RejectReason.X_NOT_FOUND
+        assert request.encrypted is (request.stream_id != "open")
+        request.set_passphrase(secrets[request.stream_id])
+        return 0
+
+    with srtpy.listen(LOCAL, latency=0.02, accept=judge) as listener:
+        for name, secret in secrets.items():
+            caller = srtpy.dial(listener.local_addr, latency=0.02, stream_id=name, passphrase=secret)
+            with caller, listener.accept() as accepted:
+                caller.write(b"for your eyes only")
+                assert accepted.read() == b"for your eyes only"
+        for name, secret, reason in (
+            ("live/a", secrets["live/b"], RejectReason.BAD_SECRET),
+            ("none", secrets["live/b"], RejectReason.X_NOT_FOUND),
+        ):
+            with pytest.raises(srtpy.RejectedError) as refused:
+                srtpy.dial(listener.local_addr, stream_id=name, passphrase=secret)
+            assert refused.value.reason is reason
+
+
+def test_a_passphrase_that_is_none_lets_nobody_in(caplog: pytest.LogCaptureFixture) -> None:
+    def judge(request: ConnRequest) -> bool:
+        request.set_passphrase("short")
+        return True
+
+    with srtpy.listen(LOCAL, latency=0.02, accept=judge) as listener:
+        assert reason_of(listener) is RejectReason.X_INTERNAL_ERROR
+    assert "passphrase=<hidden>" in caplog.text
+
+
+def test_a_request_of_ones_own_takes_no_passphrase_along() -> None:
+    request = ConnRequest("x", ("127.0.0.1", 1), 5, VERSION)
+    request.set_passphrase("0123456789ab")
+    assert "0123456789ab" not in repr(request)
 
 
 YES: list[Callable[[ConnRequest], Any]] = [lambda request: True, lambda request: 0]

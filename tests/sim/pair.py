@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Any
 
 from srtpy.config import Config
 from srtpy.internal.buffer.receive import Delivered
 from srtpy.internal.clock.units import NEVER, WIRE_TIME_MASK, Micros, from_seconds
+from srtpy.internal.core.agreeing import Initiating, answer, fitted
 from srtpy.internal.core.connection import Connection
+from srtpy.internal.crypto.exchange import Answer
 from srtpy.internal.handshake.caller import Caller
 from srtpy.internal.handshake.cookie import CookieJar
 from srtpy.internal.handshake.listener import Answerer, Reply, Request
@@ -173,7 +176,9 @@ class Calling(_Opening):
         super().__init__()
         self._config = config
         self._now = now
-        self._opening = Caller(config, socket_id, isn, bytes([127, 0, 0, 1]), now, now)
+        self._entropy = Random(socket_id).randbytes
+        self._keys = Initiating(config, self._entropy)
+        self._opening = Caller(config, socket_id, isn, bytes([127, 0, 0, 1]), now, now, keys=self._keys)
 
     def receive_datagrams(self, batch: Batch, now: Micros) -> None:
         self._now = now
@@ -193,7 +198,9 @@ class Calling(_Opening):
         news: list[object] = list(self._opening.events())
         for event in list(news):
             if isinstance(event, Opened):
-                self.connection = Connection(event.negotiated, self._config, self._now)
+                keying = self._keys.keying
+                agreed = fitted(event.negotiated, keying)
+                self.connection = Connection(agreed, self._config, self._now, keying=keying, entropy=self._entropy)
                 for batch in self._opening.early:
                     self.connection.receive_datagrams(batch, self._now)
         if self.connection:
@@ -236,9 +243,15 @@ class Answering(_Opening):
             if reason:
                 self._outgoing += self._answerer.reject(said, reason, now)
                 return
-            negotiated = self._answerer.accept(said, self._socket_id, now)
+            entropy = Random(self._socket_id).randbytes
+            keys = answer(self._config, said.offer, entropy)
+            if not isinstance(keys, Answer):
+                self._outgoing += self._answerer.reject(said, keys.reason, now)
+                return
+            negotiated = self._answerer.accept(said, self._socket_id, now, None, keys.body)
             assert isinstance(negotiated, Negotiated), negotiated
-            self.connection = Connection(negotiated, self._config, now)
+            agreed = fitted(negotiated, keys.keying)
+            self.connection = Connection(agreed, self._config, now, keying=keys.keying, entropy=entropy)
             self._outgoing.append((negotiated.reply, b""))
 
     def handle_timer(self, now: Micros) -> None:

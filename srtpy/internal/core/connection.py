@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from srtpy.config import Config
 from srtpy.internal.buffer.receive import Delivered, ReceiveBuffer
@@ -20,16 +20,19 @@ from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.delivery import Delivery
 from srtpy.internal.core.echo import Echo
 from srtpy.internal.core.events import Event, PeerClosed, PeerFailed
-from srtpy.internal.core.gauges import Gauges
+from srtpy.internal.core.gauges import Gauges, Instruments
+from srtpy.internal.core.keys import Keys
 from srtpy.internal.core.liveness import Liveness
 from srtpy.internal.core.losses import Losses
 from srtpy.internal.core.outbox import Outbox
 from srtpy.internal.core.receiver import Receiver
 from srtpy.internal.core.roundtrip import RoundTrip
 from srtpy.internal.core.sender import Sender
+from srtpy.internal.crypto.exchange import Entropy, Keying
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.control import PADDING, Ack, DropRequest
+from srtpy.internal.packet.handshake import ExtensionKind
 from srtpy.internal.packet.header import (
     CONTROL,
     HEADER_SIZE,
@@ -38,9 +41,16 @@ from srtpy.internal.packet.header import (
     Header,
     MalformedPacket,
     control_kind,
+    control_subtype,
 )
 from srtpy.internal.packet.losses import decode_losses
 from srtpy.internal.tsbpd.timebase import TimeBase
+
+IN_CLEAR: Final = Keying()
+
+
+def _none(size: int) -> bytes:
+    raise AssertionError(f"{size} bytes of randomness wanted by a connection in clear")
 
 
 class Connection:
@@ -55,19 +65,34 @@ class Connection:
         negotiated: what the two ends agreed on.
         messages: what the application may read now, oldest first.
         counters: what has been counted; `gauges(now)` has the rest.
+        keys: how encryption stands.
         sender, losses, delivery: the parts whose options may change while the connection lives.
     """
 
-    def __init__(self, negotiated: Negotiated, config: Config, now: Micros) -> None:
+    def __init__(
+        self,
+        negotiated: Negotiated,
+        config: Config,
+        now: Micros,
+        *,
+        keying: Keying = IN_CLEAR,
+        entropy: Entropy = _none,
+    ) -> None:
+        """Begin where the handshake has ended; new keys will be made of `entropy`."""
         self.negotiated = negotiated
         self.counters = counters = Counters()
         self._news: list[Event] = []
-        self._round_trip = round_trip = RoundTrip()
+        round_trip = RoundTrip()
         self._outbox = outbox = Outbox(negotiated.peer_socket_id, negotiated.start)
         self._buffer = buffer = ReceiveBuffer(negotiated.recv_isn, config.effective_recv_buf_size - 1)
         time_base = TimeBase(negotiated.peer_start, negotiated.recv_latency)
-        self._arrivals = arrivals = Arrivals(negotiated.payload_size, now)
-        self.sender = Sender(negotiated, config, outbox, counters, round_trip, now)
+        arrivals = Arrivals(negotiated.payload_size, now)
+        refresh, before = config.km_refresh_rate, config.km_pre_announce
+        self.keys = keys = Keys(
+            keying, negotiated, outbox, round_trip, entropy, now, refresh=refresh, pre_announce=before
+        )
+        seal = keys.seal if keys.seals else None
+        self.sender = Sender(negotiated, config, outbox, counters, round_trip, now, seal=seal, tag_size=keys.tag_size)
         self._receiver = Receiver(negotiated, buffer, time_base, arrivals, counters)
         self._acks = Acks(negotiated, buffer, round_trip, arrivals, outbox, counters, now)
         self.losses = Losses(negotiated, config, outbox, counters, round_trip)
@@ -75,6 +100,7 @@ class Connection:
         self._echo = Echo(outbox, counters, now)
         self._liveness = Liveness(negotiated, config, outbox, self._news, now)
         self.messages: deque[Delivered] = buffer.messages
+        self._instruments = Instruments(negotiated, self.sender, buffer, round_trip, arrivals, self.losses, keys)
 
     # -- the network ------------------------------------------------------------------------
 
@@ -89,7 +115,7 @@ class Connection:
 
     def _receive_data(self, batch: Batch, now: Micros) -> None:
         self._liveness.heard_data(now)
-        arrived = self._receiver.accept(batch, now)
+        arrived = self._receiver.accept(batch, now, self.keys.open(batch))
         self.losses.note(arrived, now)
         self._acks.note_arrivals(batch.count, now)
         self.delivery.note_arrivals(now)
@@ -113,6 +139,7 @@ class Connection:
         if not self.sender.acknowledged(ack, None if ack.is_light else header[1], now):
             self.counters.ignored_control += 1
             return
+        self.keys.acknowledged(ack.seq)
         if not ack.is_light:
             self._echo.heard(header[1], now)
         self._liveness.finish_if_safe(self.sender.unacknowledged, now)
@@ -147,6 +174,15 @@ class Connection:
     def _on_peer_error(self, header: Header, body: bytes, now: Micros) -> None:
         self._news.append(PeerFailed(header[1]))
 
+    def _on_extension(self, header: Header, body: bytes, now: Micros) -> None:
+        subtype = control_subtype(header[0])
+        if subtype == ExtensionKind.KMREQ:
+            self.keys.requested(body, now)
+        elif subtype == ExtensionKind.KMRSP:
+            self.keys.answered(body, now)
+        else:
+            self.counters.ignored_control += 1
+
     _HEAR: ClassVar[dict[int, Callable[[Connection, Header, bytes, Micros], None]]] = {
         ControlType.ACK: _on_ack,
         ControlType.ACKACK: _on_ackack,
@@ -156,6 +192,7 @@ class Connection:
         ControlType.CONGESTION_WARNING: _on_congestion_warning,
         ControlType.SHUTDOWN: _on_shutdown,
         ControlType.PEERERROR: _on_peer_error,
+        ControlType.USER_DEFINED: _on_extension,
     }
 
     # -- the application --------------------------------------------------------------------
@@ -219,13 +256,19 @@ class Connection:
         """Return when `handle_timer` is needed next; what becomes readable has its own time."""
         if self._liveness.is_over:
             return NEVER
-        return min(self.sender.deadline, self._acks.deadline, self.losses.deadline, self._liveness.deadline)
+        return min(
+            self.sender.deadline,
+            self._acks.deadline,
+            self.losses.deadline,
+            self._liveness.deadline,
+            self.keys.deadline,
+        )
 
     def handle_timer(self, now: Micros) -> None:
         """Let every part whose deadline has come do what it is for."""
         if self._liveness.is_over:
             return
-        for part in (self.sender, self._acks, self.losses, self._liveness):
+        for part in (self.sender, self._acks, self.losses, self._liveness, self.keys):
             if part.deadline <= now:
                 part.on_deadline(now)
         self._liveness.finish_if_safe(self.sender.unacknowledged, now)
@@ -235,6 +278,8 @@ class Connection:
         if self._liveness.is_over:
             return self._outbox.take()
         data = self.sender.take(now)
+        if self.keys.deadline <= now:
+            self.keys.on_deadline(now)  # sealing may have brought a new key, to be announced along with the data
         return self._outbox.take() + data if self._outbox else data
 
     def events(self) -> list[Event]:
@@ -250,33 +295,4 @@ class Connection:
 
     def gauges(self, now: Micros) -> Gauges:
         """Take a reading of everything that is not counted."""
-        terms, sender, buffer, round_trip = self.negotiated, self.sender, self._buffer, self._round_trip
-        speed, _ = self._arrivals.speed()
-        return Gauges(
-            now=now,
-            start=terms.start,
-            rtt=round_trip.smoothed,
-            rtt_variance=round_trip.variance,
-            mss=terms.mss,
-            payload_size=terms.payload_size,
-            flow_window=sender.flow_window,
-            congestion_window=sender.congestion_window,
-            flight=sender.flight,
-            send_period=sender.period,
-            max_bandwidth=sender.max_bandwidth,
-            send_buffer_packets=sender.unacknowledged,
-            send_buffer_bytes=sender.buffered_bytes,
-            send_buffer_age=sender.oldest_age(now),
-            send_buffer_room=sender.room(),
-            peer_capacity=sender.capacity,
-            peer_latency=terms.peer_latency,
-            receive_buffer_packets=buffer.unread(),
-            receive_buffer_bytes=buffer.held_bytes(),
-            receive_buffer_span=buffer.span(),
-            receive_buffer_room=buffer.limit(),
-            receive_rate=speed,
-            link_capacity=self._arrivals.capacity(speed),
-            recv_latency=terms.recv_latency,
-            reorder_tolerance=self.losses.tolerance,
-            unread_messages=len(self.messages),
-        )
+        return self._instruments.read(now, len(self.messages))

@@ -1,6 +1,6 @@
 """What a connection can be asked about at one moment, beside what it has counted.
 
-Lives here: the record `Connection.gauges` fills.
+Lives here: the record `Connection.gauges` returns, and asking the parts for it.
 Never here: counts since the beginning (counters.py), units and names for the public (srtpy.stats).
 Source: libsrt SRT_TRACEBSTATS, the instantaneous fields.
 """
@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from srtpy.internal.buffer.receive import ReceiveBuffer
 from srtpy.internal.clock.units import Micros
+from srtpy.internal.congestion.arrivals import Arrivals
+from srtpy.internal.core.keys import Keys
+from srtpy.internal.core.losses import Losses
+from srtpy.internal.core.roundtrip import RoundTrip
+from srtpy.internal.core.sender import Sender
+from srtpy.internal.handshake.negotiation import Negotiated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +51,69 @@ class Gauges:
     recv_latency: Micros
     reorder_tolerance: int
     unread_messages: int  # delivered and waiting for the application
+    # encryption
+    send_km_state: int
+    recv_km_state: int
+    key_length: int  # bytes of the key we seal with; 0: we send in clear
+    cipher: int  # of key material; 0: no keys
+
+
+class Instruments:
+    """The parts that have something to show; nothing here changes them."""
+
+    __slots__ = ("_arrivals", "_buffer", "_keys", "_losses", "_round_trip", "_sender", "_terms")
+
+    def __init__(
+        self,
+        terms: Negotiated,
+        sender: Sender,
+        buffer: ReceiveBuffer,
+        round_trip: RoundTrip,
+        arrivals: Arrivals,
+        losses: Losses,
+        keys: Keys,
+    ) -> None:
+        self._terms = terms
+        self._sender = sender
+        self._buffer = buffer
+        self._round_trip = round_trip
+        self._arrivals = arrivals
+        self._losses = losses
+        self._keys = keys
+
+    def read(self, now: Micros, unread: int) -> Gauges:
+        """Take a reading; `unread` messages wait for the application."""
+        terms, sender, buffer, round_trip, keys = self._terms, self._sender, self._buffer, self._round_trip, self._keys
+        speed, _ = self._arrivals.speed()
+        return Gauges(
+            now=now,
+            start=terms.start,
+            rtt=round_trip.smoothed,
+            rtt_variance=round_trip.variance,
+            mss=terms.mss,
+            payload_size=terms.payload_size,
+            flow_window=sender.flow_window,
+            congestion_window=sender.congestion_window,
+            flight=sender.flight,
+            send_period=sender.period,
+            max_bandwidth=sender.max_bandwidth,
+            send_buffer_packets=sender.unacknowledged,
+            send_buffer_bytes=sender.buffered_bytes,
+            send_buffer_age=sender.oldest_age(now),
+            send_buffer_room=sender.room(),
+            peer_capacity=sender.capacity,
+            peer_latency=terms.peer_latency,
+            receive_buffer_packets=buffer.unread(),
+            receive_buffer_bytes=buffer.held_bytes(),
+            receive_buffer_span=buffer.span(),
+            receive_buffer_room=buffer.limit(),
+            receive_rate=speed,
+            link_capacity=self._arrivals.capacity(speed),
+            recv_latency=terms.recv_latency,
+            reorder_tolerance=self._losses.tolerance,
+            unread_messages=unread,
+            send_km_state=keys.send_state,
+            recv_km_state=keys.recv_state,
+            key_length=keys.key_size,
+            cipher=keys.cipher,
+        )

@@ -103,6 +103,27 @@ class Keys:
         """By how much sealing makes a payload longer."""
         return self._keying.tag_size
 
+    @property
+    def key_size(self) -> int:
+        """Bytes of the key we seal with; 0 where nothing is sealed."""
+        keys = self._keying.send_keys
+        return len(keys.even or keys.odd) if self.seals else 0
+
+    @property
+    def cipher(self) -> int:
+        """The cipher, as key material names it; 0 where nothing is sealed."""
+        return self._keying.suite.cipher if self.seals else 0
+
+    def counts(self) -> dict[str, int]:
+        """Return what has been counted, by names that go with those of `Counters`."""
+        return {
+            "sent_km": self.sent_km,
+            "recv_km": self.recv_km,
+            "ignored_km": self.ignored_km,
+            "recv_undecrypted": self.opening.undecrypted,
+            "recv_undecrypted_bytes": self.opening.undecrypted_bytes,
+        }
+
     def seal(self, run: Run) -> Run:
         """Encrypt packets before they leave for the first time."""
         sealing = self._sealing

@@ -7,6 +7,7 @@ callbacks (judging.py), waiting for sessions (backlog.py), the session (session.
   thread                 runs           sleeps on
   srt-listen-<port>      _listen_loop   the inbox; runs no code of the application's
   srt-accept-<port>      a callback     whatever the callback does
+  srt-keys-<port>        a derivation   nothing; one at a time, and it rests after a failure
   callers                accept         the backlog
 
 Lock   _lock guards the answerer, the requests being judged and the end; never a session's meanwhile.
@@ -20,7 +21,8 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
@@ -29,11 +31,14 @@ from typing import Final
 from srtpy.config import Config
 from srtpy.errors import RejectReason
 from srtpy.internal.clock.monotonic import now as monotonic_now
+from srtpy.internal.clock.units import SECOND
+from srtpy.internal.core.agreeing import answer, fitted, needs_derivation
 from srtpy.internal.core.connection import Connection
+from srtpy.internal.crypto.exchange import Answer
 from srtpy.internal.handshake.answers import Key
 from srtpy.internal.handshake.cookie import CookieJar
 from srtpy.internal.handshake.listener import Answerer, Reply, Request
-from srtpy.internal.handshake.negotiation import Refusal
+from srtpy.internal.handshake.negotiation import Refusal, judge_entry
 from srtpy.internal.mux.address import Address, Path
 from srtpy.internal.mux.mux import Mux
 from srtpy.internal.mux.opening import open_listening
@@ -42,12 +47,13 @@ from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import SocketId
 from srtpy.internal.session.backlog import Backlog
 from srtpy.internal.session.dialing import new_socket_id
-from srtpy.internal.session.judging import Judge, Judges
+from srtpy.internal.session.judging import Applicant, Judge, Judges
 from srtpy.internal.session.registry import OPEN
 from srtpy.internal.session.session import Session
 from srtpy.internal.session.waiting import FOREVER, Deadline
 from srtpy.log import Log, LogCategory
 
+REST: Final = 3  # ours: a wrong passphrase costs a quarter of a core at most, however many try it at once
 SECRET_SIZE: Final = 32  # ours: as long as what it keys (SHA-256)
 
 
@@ -98,6 +104,7 @@ class Accepting:
         self._inbox: Inbox = SimpleQueue()
         port = mux.local_address[1]
         self._judges = Judges(f"srt-accept-{port}")
+        self._derivers = Judges(f"srt-keys-{port}", most=1)
         self._thread = threading.Thread(target=self._listen_loop, name=f"srt-listen-{port}", daemon=True)
 
     def start(self) -> None:
@@ -183,36 +190,67 @@ class Accepting:
         with self._lock:
             if self._is_closed:
                 return
-            answer = self._answerer.answer(piece, path.remote, path.source, monotonic_now())
-            if isinstance(answer, Request):
-                self._judged[answer.key] = answer, path
-        if isinstance(answer, Reply):
-            self._mux.send(answer.datagrams, path)
-        elif isinstance(answer, Request):
+            heard = self._answerer.answer(piece, path.remote, path.source, monotonic_now())
+            if isinstance(heard, Request):
+                self._judged[heard.key] = heard, path
+        if isinstance(heard, Reply):
+            self._mux.send(heard.datagrams, path)
+        elif isinstance(heard, Request):
             judge = self.judge
             if self._backlog.is_full:
-                self._refuse(answer, path, RejectReason.BACKLOG)
+                self._refuse(heard, path, RejectReason.BACKLOG)
             elif judge is None:
-                self._let_in(answer, path)
+                self._admit(heard, path, self._config)
             else:
-                self._submit(judge, answer, path)
+                self._submit(self._judges, partial(self._ask, judge), heard, path)
         elif self._log.is_debugging:
-            self._log.debug(LogCategory.HANDSHAKE, f"ignored a packet from {path.remote}: {answer.text}")
+            self._log.debug(LogCategory.HANDSHAKE, f"ignored a packet from {path.remote}: {heard.text}")
 
-    def _submit(self, judge: Judge, request: Request, path: Path) -> None:
+    def _submit(self, pool: Judges, work: Callable[[Request, Path], None], request: Request, path: Path) -> None:
         try:
-            self._judges.submit(partial(self._ask, judge, request, path))
+            pool.submit(partial(work, request, path))
         except RuntimeError:
             self._refuse(request, path, RejectReason.RESOURCE)
 
     def _ask(self, judge: Judge, request: Request, path: Path) -> None:
         """Ask the application and act.  Runs on one of the judges' threads."""
-        reason = judge(request, self._log)
+        applicant = Applicant(request, self._config)
+        reason = judge(applicant, self._log)
         with self._one_callers_trouble():
             if reason is None:
-                self._let_in(request, path)
+                self._admit(request, path, applicant.config)
             else:
                 self._refuse(request, path, reason)
+
+    # ---- keys
+
+    def _admit(self, request: Request, path: Path, config: Config) -> None:
+        """Let in whom the application has nothing against, once keys are agreed on; that may take another thread."""
+        objection = judge_entry(config, request.handshake, request.offer)
+        if objection is not None:
+            self._refuse(request, path, RejectReason(objection.reason), objection.text)
+        elif needs_derivation(config, request.offer):
+            self._submit(self._derivers, partial(self._derive, config), request, path)
+        else:
+            self._agree(request, path, config)
+
+    def _derive(self, config: Config, request: Request, path: Path) -> None:
+        """Agree on keys with a caller that has offered one.  Runs on the thread for that."""
+        began = monotonic_now()
+        is_let_in = False
+        with self._one_callers_trouble():
+            is_let_in = self._agree(request, path, config)
+        if not is_let_in:
+            time.sleep(REST * max(monotonic_now() - began, 0) / SECOND)
+
+    def _agree(self, request: Request, path: Path, config: Config) -> bool:
+        """Let in a caller if keys can be agreed on; say whether they can."""
+        agreement = answer(config, request.offer, secrets.token_bytes)
+        if isinstance(agreement, Refusal):
+            self._refuse(request, path, RejectReason(agreement.reason), agreement.text)
+            return False
+        self._let_in(request, path, config, agreement)
+        return True
 
     @contextmanager
     def _one_callers_trouble(self) -> Iterator[None]:
@@ -224,20 +262,22 @@ class Accepting:
 
     # ---- letting in, or not
 
-    def _refuse(self, request: Request, path: Path, reason: RejectReason) -> None:
+    def _refuse(self, request: Request, path: Path, reason: RejectReason, text: str = "") -> None:
         """Tell a caller no, unless the listener's end has done so."""
+        if self._log.is_debugging:
+            self._log.debug(LogCategory.HANDSHAKE, f"refused {path.remote}: {reason.name} ({reason.value}) {text}")
         with self._lock:
             if self._judged.pop(request.key, None) is not None:
                 self._mux.send(self._answerer.reject(request, reason, monotonic_now()), path)
 
-    def _let_in(self, request: Request, path: Path) -> None:
+    def _let_in(self, request: Request, path: Path, config: Config, keys: Answer) -> None:
         """Make a session of a request and tell the caller, if there is still a place for it."""
         if not self._backlog.reserve():
             self._refuse(request, path, RejectReason.BACKLOG)
             return
         session = None
         try:
-            session = self._make_session(request, path)
+            session = self._make_session(request, path, config, keys)
         finally:
             if session is None:
                 self._backlog.give_up()
@@ -245,7 +285,7 @@ class Accepting:
             session.shut_down()
             session.close()
 
-    def _make_session(self, request: Request, path: Path) -> Session | None:
+    def _make_session(self, request: Request, path: Path, config: Config, keys: Answer) -> Session | None:
         """Return a session at work whose caller has been told yes; None if it was told no."""
         inbox: Inbox = SimpleQueue()
         now = monotonic_now()
@@ -253,7 +293,7 @@ class Accepting:
             if request.key not in self._judged:
                 return None  # the listener's end has told it no
             socket_id = self._register(inbox, path)
-            agreed = self._answerer.accept(request, socket_id, now)
+            agreed = self._answerer.accept(request, socket_id, now, config, keys.body)
             if isinstance(agreed, Refusal):
                 self._mux.unregister(socket_id)
             else:
@@ -262,8 +302,9 @@ class Accepting:
         if isinstance(agreed, Refusal):
             self._refuse(request, path, RejectReason(agreed.reason))
             return None
-        core = Connection(agreed, self._config, now)
-        session = Session(core, agreed, self._config, self._mux, path, inbox, partial(self._ended, request.key))
+        agreed = fitted(agreed, keys.keying)
+        core = Connection(agreed, config, now, keying=keys.keying, entropy=secrets.token_bytes)
+        session = Session(core, agreed, config, self._mux, path, inbox, partial(self._ended, request.key))
         session.start()
         self._mux.send([(agreed.reply, b"")], path)
         return session

@@ -33,6 +33,7 @@ from srtpy.errors import (
 )
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros, from_seconds
+from srtpy.internal.core.agreeing import Initiating, fitted
 from srtpy.internal.core.connection import Connection
 from srtpy.internal.handshake.caller import Caller
 from srtpy.internal.handshake.negotiation import Negotiated, Opened, Refused
@@ -191,9 +192,11 @@ class Dialing:
             if mux.warning:
                 self._log.warning(LogCategory.MUX, mux.warning)
             now = monotonic_now()
-            caller = Caller(config, socket_id, new_isn(), path.remote_packed, now, now)
-            agreed = self._shake_hands(caller, mux, path, until, is_impatient)
-            session = Session(Connection(agreed, config, monotonic_now()), agreed, config, mux, path, inbox)
+            keys = Initiating(config, secrets.token_bytes)
+            caller = Caller(config, socket_id, new_isn(), path.remote_packed, now, now, keys=keys)
+            agreed = fitted(self._shake_hands(caller, mux, path, until, is_impatient), keys.keying)
+            core = Connection(agreed, config, monotonic_now(), keying=keys.keying, entropy=secrets.token_bytes)
+            session = Session(core, agreed, config, mux, path, inbox)
         except BaseException:
             mux.unregister(socket_id)
             mux.release()

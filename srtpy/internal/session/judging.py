@@ -1,10 +1,11 @@
 """Asking the application whether a caller may come in, without waiting for its answer.
 
 Lives here: the few threads that run accept callbacks, started when needed and gone when
-idle; what counts as yes: callbacks fail closed.
+idle; what a callback sees of a caller and may decide for it alone; what counts as yes:
+callbacks fail closed.
 Never here: what a caller's request says (handshake.listener), what follows a verdict (accepting.py).
 
-Threads   up to `MOST_JUDGES` of `srt-accept-<port>`; each ends when no request waits.
+Threads   up to `MOST_JUDGES` of `srt-accept-<port>`, one `srt-keys-<port>`; each ends when no request waits.
 Lock      _lock guards the requests that wait and the number of threads; a leaf.
 """
 
@@ -14,20 +15,70 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from threading import Lock, Thread
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
+from srtpy.config import Config
 from srtpy.errors import RejectReason
 from srtpy.internal.handshake.codes import to_wire
 from srtpy.internal.handshake.listener import Request
+from srtpy.internal.mux.address import Address
 from srtpy.log import Log, LogCategory, in_a_line
 
 MOST_JUDGES: Final = 8  # ours: slow callbacks at a time; the next caller waits for one of them
 
-Judge: TypeAlias = Callable[[Request, Log], RejectReason | None]
+
+class Applicant:
+    """A caller that is being judged.
+
+    Attributes:
+        config: the settings its connection will have: the listener's, but for what was decided for it.
+    """
+
+    __slots__ = ("_request", "config")
+
+    def __init__(self, request: Request, config: Config) -> None:
+        self._request = request
+        self.config = config
+
+    @property
+    def stream_id(self) -> str:
+        """What it asks for."""
+        return self._request.stream_id
+
+    @property
+    def remote(self) -> Address:
+        """Where it is."""
+        return cast(Address, self._request.remote)
+
+    @property
+    def hs_version(self) -> int:
+        """The version of its handshake."""
+        return self._request.hs_version
+
+    @property
+    def peer_version(self) -> int:
+        """The SRT version it says it speaks."""
+        return self._request.peer_version
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it wants to encrypt."""
+        return self._request.encrypted
+
+    def set_passphrase(self, passphrase: str) -> None:
+        """Choose the passphrase it must have; "" for none.
+
+        Raises:
+            TypeError, ValueError: not a passphrase.
+        """
+        self.config = self.config.replace(passphrase=passphrase)
+
+
+Judge: TypeAlias = Callable[[Applicant, Log], RejectReason | None]
 """Returns why a caller is refused, or None to let it in.  Raises nothing."""
 
 
-def by_bool(callback: Callable[[Request], object]) -> Judge:
+def by_bool(callback: Callable[[Applicant], object]) -> Judge:
     """Return the judge of a callback that says True or False."""
 
     def read(answer: object) -> RejectReason | None:
@@ -40,7 +91,7 @@ def by_bool(callback: Callable[[Request], object]) -> Judge:
     return _judge(callback, read)
 
 
-def by_code(callback: Callable[[Request], object]) -> Judge:
+def by_code(callback: Callable[[Applicant], object]) -> Judge:
     """Return the judge of a callback that says 0, or a reject code."""
 
     def read(answer: object) -> RejectReason | None:
@@ -55,10 +106,10 @@ def by_code(callback: Callable[[Request], object]) -> Judge:
     return _judge(callback, read)
 
 
-def _judge(callback: Callable[[Request], object], read: Callable[[object], RejectReason | None]) -> Judge:
-    def judge(request: Request, log: Log) -> RejectReason | None:
+def _judge(callback: Callable[[Applicant], object], read: Callable[[object], RejectReason | None]) -> Judge:
+    def judge(applicant: Applicant, log: Log) -> RejectReason | None:
         try:
-            return read(callback(request))
+            return read(callback(applicant))
         except BaseException as error:  # noqa: BLE001 whatever a callback does, the caller gets an answer
             frames = "".join(traceback.format_tb(error.__traceback__))
             # in a line: what the callback quotes may be the caller's, who would write lines of its own into the log
@@ -72,10 +123,11 @@ def _judge(callback: Callable[[Request], object], read: Callable[[object], Rejec
 class Judges:
     """A few threads for work that may be slow."""
 
-    __slots__ = ("_count", "_lock", "_name", "_waiting")
+    __slots__ = ("_count", "_lock", "_most", "_name", "_waiting")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, most: int = MOST_JUDGES) -> None:
         self._name = name
+        self._most = most
         self._lock = Lock()
         self._waiting: deque[Callable[[], None]] = deque()
         self._count = 0
@@ -88,7 +140,7 @@ class Judges:
         """
         with self._lock:
             self._waiting.append(work)
-            if self._count >= MOST_JUDGES:
+            if self._count >= self._most:
                 return
             self._count += 1
         try:

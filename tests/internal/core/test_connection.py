@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from srtpy.config import Config
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND, Micros
+from srtpy.internal.core.agreeing import Initiating
 from srtpy.internal.core.connection import Connection
 from srtpy.internal.core.events import Broken, Finished, PeerClosed, PeerFailed
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.control import PADDING, Ack, DropRequest
+from srtpy.internal.packet.handshake import ExtensionKind
 from srtpy.internal.packet.header import (
     HEADER,
     HEADER_SIZE,
@@ -306,3 +310,68 @@ def test_gauges_tell_what_is_in_the_buffers(ends: Ends) -> None:
     assert gauges.unread_messages == 3
     assert gauges.receive_buffer_room == 8191 - 3
     connection.note_read(ends.now)
+
+
+# ---- encryption
+
+
+def sealed_ends(refresh: int = 1000) -> Ends:
+    """Return a connection with keys, which its peer shares."""
+    ends = Ends(0)
+    keys = Initiating(Config(passphrase="0123456789ab"), Random(1).randbytes)
+    terms, _ = agreed(Birth(isn=0), DELAY)
+    assert keys.conclude(terms, keys.offer(0)) is None
+    config = Config(km_refresh_rate=refresh)
+    ends.connection = Connection(terms, config, ends.now, keying=keys.keying, entropy=Random(2).randbytes)
+    return ends
+
+
+def extension(ends: Ends, kind: int, body: bytes) -> None:
+    header = pack_control_header(ControlType.USER_DEFINED, 0, ends.stamp(), CALLER, kind)
+    ends.connection.receive_datagrams(Batch(header + body), ends.now)
+
+
+def test_what_was_sealed_is_opened_before_it_is_stored() -> None:
+    sender, receiver = sealed_ends(), sealed_ends()
+    sender.connection.write(b"message", sender.now)
+    ((header, body),) = sender.connection.datagrams_to_send(sender.now)
+    assert body != b"message"
+    receiver.connection.receive_datagrams(Batch(header + body), receiver.now)
+    receiver.connection.release(receiver.now + SECOND)
+    assert [row[0] for row in receiver.connection.messages] == [b"message"]
+
+
+def test_what_cannot_be_opened_counts_as_never_arrived() -> None:
+    ends = sealed_ends()
+    ends.data(0)
+    ends.connection.release(ends.now + SECOND)
+    assert not ends.connection.messages
+    assert ends.connection.keys.counts()["recv_undecrypted"] == 1
+
+
+def test_a_new_key_is_announced_along_with_the_data_that_makes_it_due() -> None:
+    ends = sealed_ends(refresh=4)
+    for _ in range(4):
+        ends.connection.write(b"x", ends.now)
+    ends.now += SECOND
+    assert ControlType.USER_DEFINED in ends.kinds()
+    assert ends.connection.next_deadline() < ends.now + SECOND, "it is said again"
+    ends.now = ends.connection.keys.deadline
+    ends.connection.handle_timer(ends.now)
+    assert ControlType.USER_DEFINED in ends.kinds()
+
+
+def test_extensions_find_their_way() -> None:
+    ends = sealed_ends()
+    for kind in (ExtensionKind.KMREQ, ExtensionKind.KMRSP):
+        extension(ends, kind, b"not key material")
+    assert ends.connection.keys.recv_km == ends.connection.counters.malformed == 2
+    extension(ends, 99, b"")
+    assert ends.connection.counters.ignored_control == 1
+
+
+def test_a_gauge_of_keys() -> None:
+    gauges = sealed_ends().connection.gauges(0)
+    assert (gauges.send_km_state, gauges.recv_km_state, gauges.key_length, gauges.cipher) == (2, 2, 16, 2)
+    gauges = Ends().connection.gauges(0)
+    assert (gauges.send_km_state, gauges.recv_km_state, gauges.key_length, gauges.cipher) == (0, 0, 0, 0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from types import TracebackType
 
 from srtpy.config import Config
 from srtpy.internal.clock.monotonic import now as monotonic_now
+from srtpy.internal.core.agreeing import Initiating
 from srtpy.internal.handshake.caller import Caller, CallerEvent
 from srtpy.internal.handshake.negotiation import Opened, Refused
 from srtpy.internal.mux.address import Address
@@ -28,7 +30,8 @@ class PlainCaller:
         self.socket.settimeout(5.0)
         self.socket_id = socket_id
         now = monotonic_now()
-        self.caller = Caller(config or Config(), socket_id, ISN, b"\x7f\0\0\1", now, now)
+        self.keys = Initiating(config or Config(), secrets.token_bytes)
+        self.caller = Caller(config or Config(), socket_id, ISN, b"\x7f\0\0\1", now, now, keys=self.keys)
         self.conclusion = b""
 
     def __enter__(self) -> PlainCaller:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -14,11 +17,13 @@ from srtpy.config import Config
 from srtpy.errors import DeadlineError, ListenerClosedError, RejectReason, WouldBlockError
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, SECOND
-from srtpy.internal.handshake.listener import Request
+from srtpy.internal.core.connection import Connection
 from srtpy.internal.handshake.negotiation import Opened, Refusal
+from srtpy.internal.packet.keymaterial import KeyState
+from srtpy.internal.session import accepting
 from srtpy.internal.session.accepting import Accepting, listen
 from srtpy.internal.session.fate import State
-from srtpy.internal.session.judging import by_bool, by_code
+from srtpy.internal.session.judging import Applicant, by_bool, by_code
 from srtpy.internal.session.registry import OPEN
 from srtpy.internal.session.session import Session
 from srtpy.internal.session.waiting import AT_ONCE, Deadline
@@ -38,8 +43,8 @@ def listener() -> Iterator[Accepting]:
 
 
 @contextlib.contextmanager
-def listening(backlog: int = 16) -> Iterator[Accepting]:
-    listener = listen(("127.0.0.1", 0), CONFIG, backlog)
+def listening(config: Config = CONFIG, backlog: int = 16) -> Iterator[Accepting]:
+    listener = listen(("127.0.0.1", 0), config, backlog)
     try:
         yield listener
     finally:
@@ -168,9 +173,9 @@ def test_a_callback_decides(listener: Accepting, judge: Callable[..., RejectReas
 
 def test_a_callback_sees_who_asks_once_though_it_is_asked_often(listener: Accepting) -> None:
     gate = threading.Event()
-    seen: list[Request] = []
+    seen: list[Applicant] = []
 
-    def callback(request: Request) -> bool:
+    def callback(request: Applicant) -> bool:
         seen.append(request)
         return gate.wait(5)
 
@@ -190,7 +195,7 @@ def test_a_callback_sees_who_asks_once_though_it_is_asked_often(listener: Accept
 def test_a_slow_callback_delays_nobody_else(listener: Accepting) -> None:
     gate = threading.Event()
 
-    def callback(request: Request) -> bool:
+    def callback(request: Applicant) -> bool:
         return request.stream_id != "slow" or gate.wait(10)
 
     listener.judge = by_bool(callback)
@@ -213,7 +218,7 @@ def test_a_slow_callback_delays_nobody_else(listener: Accepting) -> None:
 
 
 def test_a_callback_may_close_the_listener(listener: Accepting) -> None:
-    def callback(request: Request) -> bool:
+    def callback(request: Applicant) -> bool:
         listener.close()
         return True
 
@@ -341,7 +346,7 @@ def test_what_waits_to_be_accepted_is_closed() -> None:
 def test_who_is_being_judged_is_refused() -> None:
     gate, asked = threading.Event(), threading.Event()
 
-    def callback(request: Request) -> bool:
+    def callback(request: Applicant) -> bool:
         asked.set()
         return gate.wait(10)
 
@@ -396,3 +401,112 @@ def test_a_forks_child_does_not_listen(listener: Accepting) -> None:
         session = listener.accept(SOON)
         assert session.state is State.CONNECTED
         session.close()
+
+
+# ---- keys
+
+PASSPHRASE = "0123456789ab"
+
+
+def secured(passphrase: str = PASSPHRASE, **fields: Any) -> Config:
+    return Config(passphrase=passphrase, **fields)
+
+
+def test_keys_are_agreed_on() -> None:
+    with listening(secured(key_length=32)) as listener, PlainCaller(listener.local_address, secured()) as caller:
+        caller.connect()
+        with closing(listener.accept(SOON)) as session:
+            keying = caller.keys.keying
+            assert keying.send_state == keying.recv_state == KeyState.SECURED
+            assert len(keying.send_keys.even) == 32, "as the listener has asked"
+            core = session.core
+            assert isinstance(core, Connection)
+            assert core.keys.send_state is KeyState.SECURED
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "reason"),
+    [
+        (PASSPHRASE, "another passphrase", RejectReason.BAD_SECRET),
+        (PASSPHRASE, "", RejectReason.UNSECURE),
+        ("", PASSPHRASE, RejectReason.UNSECURE),
+    ],
+)
+def test_keys_that_do_not_fit_are_refused(ours: str, theirs: str, reason: RejectReason) -> None:
+    with listening(secured(ours)) as listener, PlainCaller(listener.local_address, secured(theirs)) as caller:
+        caller.ask()
+        assert caller.refusal().reason == reason
+        with pytest.raises(WouldBlockError):
+            listener.accept(AT_ONCE)
+
+
+def test_a_passphrase_chosen_for_one_caller_counts_for_that_one() -> None:
+    def callback(applicant: Applicant) -> bool:
+        assert applicant.encrypted
+        if applicant.stream_id == "special":
+            applicant.set_passphrase("a special passphrase")
+        return True
+
+    with (
+        listening(secured()) as listener,
+        PlainCaller(listener.local_address, secured("a special passphrase", stream_id="special")) as special,
+        PlainCaller(listener.local_address, secured(stream_id="other")) as other,
+        PlainCaller(listener.local_address, secured(stream_id="special")) as wrong,
+    ):
+        listener.judge = by_bool(callback)
+        special.connect()
+        other.connect()
+        wrong.ask()
+        assert wrong.refusal().reason == RejectReason.BAD_SECRET
+        for _ in range(2):
+            listener.accept(SOON).close()
+
+
+def test_a_key_is_derived_after_all_that_is_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    derived: list[str] = []
+    real = hashlib.pbkdf2_hmac
+
+    def derive(*recipe: Any) -> bytes:
+        derived.append(threading.current_thread().name)
+        return real(*recipe)
+
+    with listening(secured()) as listener, PlainCaller(listener.local_address, secured()) as caller:
+        caller.say()
+        caller.hear(caller.receive())
+        ((head, body),) = caller.caller.datagrams_to_send(monotonic_now())
+        monkeypatch.setattr(hashlib, "pbkdf2_hmac", derive)
+        conclusion = head + body
+        with_bad_cookie = conclusion[:44] + bytes([conclusion[44] ^ 1]) + conclusion[45:]
+        caller.socket.send(with_bad_cookie)
+        listener.judge = by_bool(lambda applicant: False)
+        caller.socket.send(conclusion)
+        assert caller.refusal().reason == RejectReason.PEER
+        assert derived == [], "neither for a wrong cookie nor for whom the application refuses"
+        caller.socket.send(conclusion)
+        caller.receive()
+        assert derived == [], "nor for a repeat"
+    with listening(secured()) as listener, PlainCaller(listener.local_address, secured()) as caller:
+        caller.ask()
+        assert isinstance(caller.outcome(), Opened)
+        listener.accept(SOON).close()
+        name = f"srt-keys-{listener.local_address[1]}"
+        assert derived.count(name) == 1
+        assert set(derived) <= {name, threading.current_thread().name}
+
+
+def test_a_packet_filter_is_refused_before_keys_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = Refusal(RejectReason.FILTER, "none here")
+    monkeypatch.setattr(accepting, "judge_entry", lambda config, theirs, offer: refusal)
+    with listening(secured()) as listener, PlainCaller(listener.local_address, secured("another passphrase")) as caller:
+        caller.ask()
+        assert caller.refusal().reason == RejectReason.FILTER
+
+
+def test_no_thread_left_for_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(work: Callable[[], None]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with listening(secured()) as listener, PlainCaller(listener.local_address, secured()) as caller:
+        monkeypatch.setattr(type(listener._derivers), "submit", lambda judges, work: refuse(work))
+        caller.ask()
+        assert caller.refusal().reason == RejectReason.RESOURCE

@@ -6,17 +6,21 @@ from typing import cast
 
 import pytest
 
+from srtpy.config import Config
 from srtpy.errors import RejectReason
 from srtpy.internal.handshake.listener import Request
-from srtpy.internal.session.judging import MOST_JUDGES, Judges, by_bool, by_code
+from srtpy.internal.handshake.offer import Offer
+from srtpy.internal.packet.extensions import SrtExtension
+from srtpy.internal.session.judging import MOST_JUDGES, Applicant, Judges, by_bool, by_code
 from srtpy.log import Log
+from tests.internal.handshake.doorman import handshake
 from tests.internal.session.fakes import until
 
-REQUEST = cast(Request, object())
+REQUEST = cast(Applicant, object())
 
 
-def answers(answer: object) -> Callable[[Request], object]:
-    def callback(request: Request) -> object:
+def answers(answer: object) -> Callable[[Applicant], object]:
+    def callback(request: Applicant) -> object:
         assert request is REQUEST
         return answer
 
@@ -70,7 +74,7 @@ def test_only_the_int_zero_lets_in(answer: object, reason: RejectReason | None) 
 def test_a_callback_that_raises_lets_nobody_in_and_is_logged(
     form: Callable[..., Callable[..., object]], error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def callback(request: Request) -> bool:
+    def callback(request: Applicant) -> bool:
         raise error
 
     assert form(callback)(REQUEST, Log(None)) is RejectReason.X_INTERNAL_ERROR
@@ -87,7 +91,7 @@ class Unspeakable(Exception):
 def test_what_a_caller_makes_a_callback_quote_stays_in_its_line(caplog: pytest.LogCaptureFixture) -> None:
     errors = [KeyError("x\n2026-01-01 ERROR forged"), ValueError("\x1b[2J"), Unspeakable()]
 
-    def callback(request: Request) -> bool:
+    def callback(request: Applicant) -> bool:
         raise errors.pop(0)
 
     while errors:
@@ -145,3 +149,34 @@ def test_a_system_without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     done = threading.Event()
     judges.submit(done.set)
     assert done.wait(5)
+
+
+def test_what_is_decided_for_one_caller_alone() -> None:
+    offer = Offer(SrtExtension(0x010501, 0xBF, 120, 120), stream_id="live/a", key_material=b"some")
+    remote = ("127.0.0.1", 4000)
+    config = Config(latency=0.3)
+    applicant = Applicant(Request(remote, handshake(), offer, 0, 0), config)
+    assert (applicant.stream_id, applicant.remote, applicant.encrypted) == ("live/a", remote, True)
+    assert (applicant.hs_version, applicant.peer_version) == (5, 0x010501)
+    assert applicant.config is config
+    applicant.set_passphrase("0123456789ab")
+    assert (applicant.config.passphrase, applicant.config.latency) == ("0123456789ab", 0.3)
+    assert config.passphrase == ""
+    applicant.set_passphrase("")
+    assert applicant.config.passphrase == ""
+    with pytest.raises(ValueError, match="passphrase=<hidden>"):
+        applicant.set_passphrase("short")
+
+
+def test_one_at_a_time() -> None:
+    judges, gate, running = Judges("srt-test", most=1), threading.Event(), []
+
+    def work() -> None:
+        running.append(threading.current_thread().name)
+        gate.wait(5)
+
+    for _ in range(3):
+        judges.submit(work)
+    until(lambda: len(running) == 1)
+    gate.set()
+    until(lambda: len(running) == 3)
