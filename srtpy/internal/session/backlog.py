@@ -13,6 +13,7 @@ from threading import Lock
 
 from srtpy.errors import ListenerClosedError
 from srtpy.internal.clock.monotonic import now as monotonic_now
+from srtpy.internal.clock.units import Micros
 from srtpy.internal.session.session import Session
 from srtpy.internal.session.waiting import FOREVER, Deadline, Sleepers
 
@@ -74,17 +75,28 @@ class Backlog:
             ListenerClosedError: closed.
             DeadlineError, WouldBlockError: nobody came in time.
         """
-        with self._lock:
-            began = now = monotonic_now()
-            limit = deadline.limit(began)
-            while not self._sessions:
-                if self._is_closed:
-                    raise ListenerClosedError
-                if now >= limit:
-                    raise deadline.expired("nobody connected", began)
-                self._filled.sleep(limit, now)
-                now = monotonic_now()
-            return self._sessions.popleft()
+        taken: list[Session] = []
+        began = monotonic_now()
+        limit = deadline.limit(began)
+
+        def look(now: Micros) -> Micros | None:
+            if self._sessions:
+                taken.append(self._sessions.popleft())
+                return None
+            if self._is_closed:
+                raise ListenerClosedError
+            if now >= limit:
+                raise deadline.expired("nobody connected", began)
+            return limit
+
+        try:
+            self._filled.wait_for(look)
+        finally:
+            if not taken:  # we may have been woken for a session that is now another's
+                with self._lock:
+                    if self._sessions:
+                        self._filled.wake_one()
+        return taken[0]
 
     def close(self) -> list[Session]:
         """Let nobody wait any more; return who did."""

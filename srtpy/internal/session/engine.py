@@ -1,6 +1,6 @@
 """One core under one lock: feeding it, sending what it says, waking whom it concerns.
 
-Lives here: the lock, the conditions on it, the one flush that follows every change, and
+Lives here: the lock, who waits for what, the one flush that follows every change, and
 when the timer thread has to be awake.
 Never here: the threads (loops.py), what callers do (reading.py, writing.py), closing (session.py).
 
@@ -15,7 +15,7 @@ Every method needs the lock.  What wakes whom:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from threading import Condition, Lock
+from threading import Lock
 from typing import Final
 
 from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
@@ -54,7 +54,7 @@ class Engine:
         self.readable = Sleepers(lock)
         self.writable = Sleepers(lock)
         self.sooner = Sleepers(lock)
-        self.changed = Condition(lock)
+        self.changed = Sleepers(lock)
 
     def turn(self, now: Micros) -> None:
         """Serve what is due, then flush; nothing once all is over."""
@@ -126,7 +126,7 @@ class Engine:
         self.readable.wake_all()
         self.writable.wake_all()
         self.sooner.wake_all()
-        self.changed.notify_all()
+        self.changed.wake_all()
 
     def abandon(self) -> None:
         """Forget the parent's threads after a fork: nobody here holds the lock, nobody waits."""

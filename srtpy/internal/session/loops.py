@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from srtpy.internal.clock.monotonic import now as monotonic_now
+from srtpy.internal.clock.units import Micros
 from srtpy.internal.mux.routes import Inbox
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.session.engine import Engine
@@ -68,11 +69,14 @@ def joined(batches: list[Batch]) -> list[Batch]:
 
 def timer_loop(engine: Engine) -> None:
     """Serve the core's deadlines until it is finished.  Runs on the timer thread."""
-    with engine.lock:
+
+    def look(now: Micros) -> Micros | None:
         while not engine.fate.is_finished:
-            now = monotonic_now()
             duty = engine.next_duty(now)
             if duty > now:
-                engine.sooner.sleep(duty, now)
-            else:
-                engine.turn(now)
+                return duty
+            engine.turn(now)
+            now = monotonic_now()
+        return None
+
+    engine.sooner.wait_for(look)

@@ -130,36 +130,40 @@ class Reader:
     def _wait(self, deadline: Deadline | None) -> Delivered | None:
         """Wait for a message, serving the core meanwhile; None at the end of the stream."""
         engine = self._engine
-        with engine.lock:
-            try:
-                return self._wait_locked(deadline)
-            finally:
-                if engine.readable.count:  # who stays behind may have counted on our waking in time
+        found: list[Delivered | None] = []
+        began = monotonic_now()
+        try:
+            engine.readable.wait_for(lambda now: self._look(found, deadline, began, now))
+        finally:
+            if engine.readable.count:  # who stays behind may have counted on our waking in time
+                with engine.lock:
                     engine.rouse_reader(monotonic_now())
+        return found[0]
 
-    def _wait_locked(self, deadline: Deadline | None) -> Delivered | None:
+    def _look(
+        self, found: list[Delivered | None], deadline: Deadline | None, began: Micros, now: Micros
+    ) -> Micros | None:
+        """Put a message, or None for the end, into `found`; or return until when to sleep.  Needs the lock."""
         engine, core, fate = self._engine, self._engine.core, self._engine.fate
-        began = now = monotonic_now()
         core.note_read(now)
-        while True:
-            engine.turn(now)
-            try:
-                row = self._messages.popleft()
-            except IndexError:
-                pass
-            else:
-                self._woke_at = now
-                return row
-            due = core.delivery_due()
-            if fate.is_ending and (due == NEVER or fate.is_closing):
-                refusal = fate.refusal_to_read()
-                if refusal is None:
-                    return None
+        engine.turn(now)
+        try:
+            found.append(self._messages.popleft())
+        except IndexError:
+            pass
+        else:
+            self._woke_at = now
+            return None
+        due = core.delivery_due()
+        if fate.is_ending and (due == NEVER or fate.is_closing):
+            refusal = fate.refusal_to_read()
+            if refusal is not None:
                 raise refusal
-            patience = self.deadline if deadline is None else deadline
-            limit = patience.limit(began)
-            if now >= limit:
-                raise patience.expired("nothing arrived", began)
-            # woken once for all that is due by then; a lone message is not kept waiting
-            engine.readable.sleep(min(limit, max(due, self._woke_at + DELIVERY_GAP)), now)
-            now = monotonic_now()
+            found.append(None)
+            return None
+        patience = self.deadline if deadline is None else deadline
+        limit = patience.limit(began)
+        if now >= limit:
+            raise patience.expired("nothing arrived", began)
+        # woken once for all that is due by then; a lone message is not kept waiting
+        return min(limit, max(due, self._woke_at + DELIVERY_GAP))

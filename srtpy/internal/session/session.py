@@ -37,7 +37,7 @@ from typing import TypeVar
 
 from srtpy.config import Config
 from srtpy.internal.clock.monotonic import now as monotonic_now
-from srtpy.internal.clock.units import Micros, from_seconds
+from srtpy.internal.clock.units import NEVER, Micros, from_seconds
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.mux.address import Address, Path
 from srtpy.internal.mux.routes import Inbox
@@ -171,9 +171,7 @@ class Session:
             if not self.engine.fate.is_down:
                 self._take_down()  # nothing ever ran
             return
-        with self.engine.lock:
-            while not self.engine.fate.is_down:
-                self.engine.changed.wait()
+        self.engine.changed.wait_for(lambda now: None if self.engine.fate.is_down else NEVER)
         self._timer.join()
 
     def shut_down(self) -> None:

@@ -1,21 +1,21 @@
-"""How long a call may wait, and waiting on a condition no longer than that.
+"""How long a call may wait, and waiting no longer than that.
 
 Lives here: `Deadline` (an instant, a duration, or no waiting at all: the earliest counts),
-`Sleepers` (a condition that knows whether anybody waits on it, and until when).
+`Sleepers` (who waits, and until when).
 Never here: what is waited for (reading.py, writing.py), the machine's clock (clock.monotonic).
 """
 
 from __future__ import annotations
 
-from threading import Condition, Lock
+from collections.abc import Callable
+from threading import Lock
 from typing import Final
 
 from srtpy.errors import DeadlineError, SRTError, WouldBlockError
+from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import NEVER, SECOND, Micros, from_seconds
 
-LONGEST_SLEEP: Final[Micros] = (
-    3_600 * SECOND
-)  # ours: far below what Condition.wait overflows at; woken early, all look again
+LONGEST_SLEEP: Final[Micros] = 3_600 * SECOND  # ours: far below where a lock's timeout overflows; then all look again
 
 
 class Deadline:
@@ -79,42 +79,92 @@ FOREVER: Final = Deadline()
 AT_ONCE: Final = Deadline(is_blocking=False)
 
 
-class Sleepers:
-    """A condition that knows whether anybody sleeps on it, and when the first wakes by itself.
-
-    Its lock is the session's; every method needs it.
+class Alarm:
+    """One thread's sleep: until an instant, or until somebody rings.
 
     Attributes:
-        count: how many threads sleep here.
-        wakes_at: when the first of them wakes by itself, or has been woken for; `NEVER` if none does.
+        until: when it ends by itself, or what it has been ended for.
+        is_rung: whether somebody has ended it.
     """
 
-    __slots__ = ("_alarms", "_condition", "count", "wakes_at")
+    __slots__ = ("_bell", "is_rung", "until")
+
+    def __init__(self) -> None:
+        self._bell = Lock()
+        self.until: Micros = NEVER
+        self.is_rung = False
+
+    def set(self, until: Micros) -> None:
+        """Get ready for a sleep; whoever rang before is forgotten."""
+        self.until = until
+        self.is_rung = False
+        self._bell.acquire(blocking=False)
+
+    def ring(self, for_instant: Micros = NEVER) -> None:
+        """End the sleep, because of something to be done at `for_instant`."""
+        self.until = min(for_instant, self.until)
+        if not self.is_rung:
+            self.is_rung = True
+            self._bell.release()
+
+    def sleep(self, patience: Micros) -> None:
+        """Sleep until it rings, so long at most."""
+        self._bell.acquire(timeout=min(max(patience, 0), LONGEST_SLEEP) / SECOND)
+
+
+class Sleepers:
+    """Threads that wait for the same thing; it knows whether there are any, and until when they sleep.
+
+    They look with the session's lock and sleep without it.  A `Condition` takes the lock again after each sleep, and
+    an interrupt (Ctrl-C) in that moment leaves its caller to release a lock that another thread holds.  Here an
+    interrupt at any moment leaves neither a lock nor a sleeper behind.
+    """
+
+    __slots__ = ("_alarms", "_lock")
 
     def __init__(self, lock: Lock) -> None:
-        self._condition = Condition(lock)
-        self._alarms: list[Micros] = []
-        self.count = 0
-        self.wakes_at: Micros = NEVER
+        self._lock = lock
+        self._alarms: dict[Alarm, None] = {}
+        """In order of going to sleep.  Changed with the lock, but for one who is interrupted: one atomic step."""
 
-    def sleep(self, until: Micros, now: Micros) -> None:
-        """Sleep until notified, until that instant, or for no reason: the caller looks again."""
-        alarms = self._alarms
-        alarms.append(until)
-        self.count += 1
-        self.wakes_at = min(until, self.wakes_at)
+    def wait_for(self, look: Callable[[Micros], Micros | None]) -> None:
+        """Have `look` called, with the lock, until it returns None; sleep until the instant it returns in between.
+
+        Sleeps end early when somebody wakes us, and now and then for no reason.  What `look` raises ends the wait.
+        """
+        alarm, alarms, lock = Alarm(), self._alarms, self._lock
         try:
-            self._condition.wait(min(max(until - now, 0), LONGEST_SLEEP) / SECOND)
+            while True:
+                with lock:
+                    alarms.pop(alarm, None)
+                    now = monotonic_now()
+                    until = look(now)
+                    if until is None:
+                        return
+                    alarm.set(until)
+                    alarms[alarm] = None
+                alarm.sleep(until - now)
         finally:
-            alarms.remove(until)
-            self.count -= 1
-            self.wakes_at = min(alarms, default=NEVER)
+            alarms.pop(alarm, None)
+
+    @property
+    def count(self) -> int:
+        """How many threads sleep here."""
+        return len(self._alarms)
+
+    @property
+    def wakes_at(self) -> Micros:
+        """When the first of them wakes by itself, or has been woken for; `NEVER` if none does."""
+        return min([alarm.until for alarm in list(self._alarms)], default=NEVER)
 
     def wake_one(self, for_instant: Micros = NEVER) -> None:
-        """Wake one sleeper, if there is any, because of something to be done at `for_instant`."""
-        self._condition.notify()
-        self.wakes_at = min(for_instant, self.wakes_at)
+        """Wake the one asleep for longest, if any is, because of something to be done then.  Needs the lock."""
+        for alarm in list(self._alarms):
+            if not alarm.is_rung:
+                alarm.ring(for_instant)
+                return
 
     def wake_all(self) -> None:
-        """Wake everyone."""
-        self._condition.notify_all()
+        """Wake everyone.  Needs the lock."""
+        for alarm in list(self._alarms):
+            alarm.ring()

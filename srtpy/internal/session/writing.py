@@ -12,7 +12,8 @@ look (`TAIL`), so that it does not wake for each burst.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from srtpy.errors import DeadlineError, MessageTooLargeError, WouldBlockError
@@ -54,15 +55,10 @@ class Writer:
                 self._refuse(size)
             if not size:
                 return 0
-            now = monotonic_now()
-            if not core.room():
-                now = self._wait_for_room(deadline, now)
-            core.write(data, now)
-            if now - self._left_at < APART:
-                self._gather(now)
-            else:
-                self._left_at = now
-                engine.flush(now)
+            if core.room():
+                self._put(data, monotonic_now())
+                return size
+        self._once_there_is_room(partial(self._put, data), deadline)
         return size
 
     def write_control(
@@ -75,16 +71,16 @@ class Writer:
     ) -> int:
         """Put one message into the send buffer with an origin time and a time to live of its own."""
         engine = self._engine
-        with engine.lock:
-            self._refuse(len(data))
-            if not data:
-                return 0
-            now = monotonic_now()
-            if not engine.core.room():
-                now = self._wait_for_room(deadline, now)
+
+        def put(now: Micros) -> None:
             engine.core.write(data, now, stamp=stamp, ttl=ttl, in_order=in_order)
             self._left_at = now
             engine.flush(now)
+
+        with engine.lock:
+            self._refuse(len(data))
+        if data:
+            self._once_there_is_room(put, deadline)
         return len(data)
 
     def write_many(self, messages: Sequence[bytes], deadline: Deadline | None = None) -> int:
@@ -95,21 +91,25 @@ class Writer:
         """
         longest = max(map(len, messages), default=0)
         wanted = messages if all(messages) else [message for message in messages if message]
-        engine, core, taken = self._engine, self._engine.core, 0
-        with engine.lock:
-            self._refuse(longest)
-            now = monotonic_now()
-            while taken < len(wanted):
-                if not core.room():
-                    try:
-                        now = self._wait_for_room(deadline, now)
-                    except (DeadlineError, WouldBlockError):
-                        if not taken:
-                            raise
-                        return _position_after(messages, taken)
+        engine, core, taken, began = self._engine, self._engine.core, 0, monotonic_now()
+
+        def put(now: Micros) -> None:
+            nonlocal taken
+            while taken < len(wanted) and core.room():
                 taken += core.write_many(wanted[taken : taken + CHUNK], now)
                 engine.flush(now)
             self._left_at = now
+
+        with engine.lock:
+            self._refuse(longest)
+            put(began)
+        while taken < len(wanted):
+            try:
+                self._once_there_is_room(put, deadline, began)
+            except (DeadlineError, WouldBlockError):
+                if not taken:
+                    raise
+                return _position_after(messages, taken)
         return len(messages)
 
     @property
@@ -127,6 +127,15 @@ class Writer:
                 f"{self._payload_size} bytes (payload_size)"
             )
 
+    def _put(self, data: bytes, now: Micros) -> None:
+        """Have the core take a message; send it, or let it wait for more.  Needs the lock, and room."""
+        self._engine.core.write(data, now)
+        if now - self._left_at < APART:
+            self._gather(now)
+        else:
+            self._left_at = now
+            self._engine.flush(now)
+
     def _gather(self, now: Micros) -> None:
         """Let the message just written wait for more, or send what has gathered.  Needs the lock."""
         engine = self._engine
@@ -141,25 +150,30 @@ class Writer:
             self._left_at = now
             engine.turn(now)
 
-    def _wait_for_room(self, deadline: Deadline | None, now: Micros) -> Micros:
-        """Wait until the send buffer has room, pacing the core meanwhile; return the time.  Needs the lock."""
+    def _once_there_is_room(
+        self, put: Callable[[Micros], None], deadline: Deadline | None, began: Micros | None = None
+    ) -> None:
+        """Wait until the send buffer has room, pacing the core meanwhile; then `put`, with the lock."""
         engine, core, fate = self._engine, self._engine.core, self._engine.fate
-        began = now
-        while True:
+        since = monotonic_now() if began is None else began
+
+        def look(now: Micros) -> Micros | None:
             engine.turn(now)
             if fate.is_unwritable:
                 raise fate.refusal_to_write()
             if core.room():
-                return now
+                put(now)
+                return None
             patience = self.deadline if deadline is None else deadline
-            limit = patience.limit(began)
+            limit = patience.limit(since)
             if now >= limit:
-                raise patience.expired("the send buffer stayed full", began)
+                raise patience.expired("the send buffer stayed full", since)
             wakes_at = min(limit, max(core.next_deadline(), now + SHORTEST_NAP))
             if wakes_at <= now + TAIL:  # further off, what is due may change: then the timer thread sees to it
                 engine.writer_back_at = wakes_at + MILLISECOND
-            engine.writable.sleep(wakes_at, now)
-            now = monotonic_now()
+            return wakes_at
+
+        engine.writable.wait_for(look)
 
 
 def _position_after(messages: Sequence[bytes], taken: int) -> int:

@@ -18,6 +18,7 @@ from srtpy.internal.mux.routes import Inbox
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import HEADER, Datagram
 from srtpy.internal.session.session import Session
+from srtpy.internal.session.waiting import Sleepers
 
 ISN = 0x7FFFFFF0
 LATENCY = 120_000
@@ -220,6 +221,12 @@ class Rig:
             self.core.messages.extend(row(payload) for payload in payloads)
 
         self.session.ask(report)
+
+
+def sleep_once(sleepers: Sleepers, until_when: Micros = NEVER) -> None:
+    """Sleep until woken, or until that instant."""
+    instants: list[Micros | None] = [until_when, None]
+    sleepers.wait_for(lambda now: instants.pop(0))
 
 
 def in_thread(work: Callable[[], object]) -> Running:

@@ -11,7 +11,7 @@ from srtpy.internal.packet.header import Datagram
 from srtpy.internal.session.engine import DELIVERY_GAP, LAZY_DELIVERY, WORTHWHILE_ROOM, Engine
 from srtpy.internal.session.fate import State
 from srtpy.internal.session.waiting import Sleepers
-from tests.internal.session.fakes import FakeCore, Running, in_thread, row, until
+from tests.internal.session.fakes import FakeCore, Running, in_thread, row, sleep_once, until
 
 
 class Bench:
@@ -26,12 +26,8 @@ class Bench:
         self.sent.extend(datagrams)
 
     def sleeper(self, sleepers: Sleepers, until_when: int = NEVER) -> Running:
-        def sleep() -> None:
-            with self.engine.lock:
-                sleepers.sleep(until_when, monotonic_now())
-
         before = sleepers.count
-        running = in_thread(sleep)
+        running = in_thread(lambda: sleep_once(sleepers, until_when))
         until(lambda: sleepers.count > before)
         return running
 
@@ -85,13 +81,14 @@ def test_a_reader_wakes_when_a_message_is_there() -> None:
 
 def test_a_reader_that_wakes_soon_is_left_alone() -> None:
     bench = Bench()
-    readable = bench.engine.readable
-    with bench.engine.lock:
-        readable.count, readable.wakes_at = 1, monotonic_now() + DELIVERY_GAP // 2
-        bench.core.messages.append(row(b"x"))
-        before = readable.wakes_at
-        bench.engine.flush(monotonic_now())
-        assert readable.wakes_at == before
+    now = monotonic_now()
+    soon = now + 10 * SECOND
+    reader = bench.sleeper(bench.engine.readable, soon)
+    bench.core.arrive(b"x", soon - DELIVERY_GAP // 2)
+    bench.flush()
+    assert bench.engine.readable.wakes_at == soon
+    bench.end()
+    reader.result()
 
 
 def test_a_reader_learns_of_a_message_that_is_due_before_it_would_wake() -> None:
@@ -159,8 +156,11 @@ def test_when_the_timer_thread_has_to_be_awake(
         bench.core.arrive(b"x", due)
     bench.engine.gathered_until = gathered
     bench.engine.writer_back_at = writer
-    bench.engine.readable.count = readers
+    running = [bench.sleeper(bench.engine.readable) for _ in range(readers)]
     assert bench.engine.next_duty(100) == duty
+    bench.end()
+    for reader in running:
+        reader.result()
 
 
 @pytest.mark.parametrize(
