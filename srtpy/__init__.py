@@ -4,6 +4,8 @@ from srtpy.channel import Address, BytesLike
 from srtpy.config import (
     DEFAULT_CONN_TIMEOUT,
     DEFAULT_FC,
+    DEFAULT_KM_PRE_ANNOUNCE,
+    DEFAULT_KM_REFRESH_RATE,
     DEFAULT_LATENCY,
     DEFAULT_MAX_BW,
     DEFAULT_MSS,
@@ -51,12 +53,13 @@ from srtpy.errors import (
     WatcherClosedError,
     WouldBlockError,
 )
+from srtpy.fields import CryptoMode
 from srtpy.inside import ConnState, PollFlag
 from srtpy.latency import low_latency
 from srtpy.listener import AcceptFunc, AcceptRejectFunc, ConnRequest, Listener, listen
 from srtpy.log import LogCategory, Logger, LogLevel, std_logger
 from srtpy.msgctrl import Boundary, MsgCtrl
-from srtpy.options import BindingTime, SockOpt
+from srtpy.options import BindingTime, KmState, SockOpt
 from srtpy.stats import ConnStats, ExtendedConnStats
 from srtpy.statswriter import CsvWriter, JsonLinesWriter, PrometheusWriter, StatsWriter
 from srtpy.streamid import StreamIDInfo, StreamMode, StreamType, parse_stream_id
@@ -64,6 +67,8 @@ from srtpy.streamid import StreamIDInfo, StreamMode, StreamType, parse_stream_id
 __all__ = [
     "DEFAULT_CONN_TIMEOUT",
     "DEFAULT_FC",
+    "DEFAULT_KM_PRE_ANNOUNCE",
+    "DEFAULT_KM_REFRESH_RATE",
     "DEFAULT_LATENCY",
     "DEFAULT_MAX_BW",
     "DEFAULT_MSS",
@@ -99,12 +104,14 @@ __all__ = [
     "ConnStats",
     "ConnectionBrokenError",
     "ConnectionTimeoutError",
+    "CryptoMode",
     "CsvWriter",
     "DeadlineError",
     "ExtendedConnStats",
     "GroupClosedError",
     "InvalidOptionError",
     "JsonLinesWriter",
+    "KmState",
     "Listener",
     "ListenerClosedError",
     "LogCategory",

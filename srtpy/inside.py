@@ -52,6 +52,7 @@ class Core(Protocol):
 
     counters: Any  # a slotted object of counts
     gauges: Callable[[Micros], Any]
+    keys: Any  # its `counts()` go with the counters'
 
     sender: Any  # has a `set_...` for each setting that can change
     losses: Any
@@ -115,7 +116,7 @@ class Inside:
 
     def _figures(self, now: Micros) -> tuple[dict[str, float], dict[str, float]]:
         counters, gauges = self._core.counters, self._core.gauges(now)
-        counts = {name: getattr(counters, name) for name in counters.__slots__}
+        counts = {name: getattr(counters, name) for name in counters.__slots__} | self._core.keys.counts()
         return counts, {one.name: getattr(gauges, one.name) for one in fields(gauges)}
 
     def events(self) -> PollFlag:

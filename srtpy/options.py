@@ -1,6 +1,6 @@
 """Options of a running connection: one table says what each is and when it can be set.
 
-Lives here: `SockOpt` and its table: binding time, how each is read and set.
+Lives here: `SockOpt` and its table: binding time, how each is read and set; `KmState`.
 Never here: fields of `Config`, which the settable ones share their checks with (config.py).
 Source: libsrt's socket options (SRTO_*); numbers as in the Go library.
 """
@@ -19,6 +19,7 @@ from srtpy.errors import (
     PreConnectOnlyError,
     ReadOnlyOptionError,
 )
+from srtpy.fields import CryptoMode
 from srtpy.inside import ConnState, Inside
 from srtpy.timeouts import seconds
 
@@ -37,6 +38,20 @@ class BindingTime(Enum):
         return self.value
 
 
+class KmState(IntEnum):
+    """How one direction of a connection stands with its encryption."""
+
+    UNSECURED = 0
+    SECURING = 1
+    SECURED = 2
+    NO_SECRET = 3
+    BAD_SECRET = 4
+    BAD_CRYPTO_MODE = 5
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
 class SockOpt(IntEnum):
     """An option of a running connection; `binding` says when libsrt lets it be set."""
 
@@ -52,6 +67,9 @@ class SockOpt(IntEnum):
     INPUT_BW = 9
     ISN = 10
     PEER_ISN = 11
+    SND_KM_STATE = 12
+    RCV_KM_STATE = 13
+    KM_STATE = 14
     SND_DATA = 15
     RCV_DATA = 16
     SND_BUF = 17
@@ -66,11 +84,14 @@ class SockOpt(IntEnum):
     TLPKTDROP = 27
     NAK_REPORT = 28
     RETRANSMIT_ALGO = 29
+    PB_KEY_LEN = 30
+    CRYPTO_MODE = 31
     PEER_IDLE_TIMEOUT = 32
     LINGER = 33
     EVENT = 34
     DRIFT_TRACER = 35
     MIN_VERSION = 37
+    ENFORCED_ENCRYPTION = 38
     MAX_REXMIT_BW = 40
     OVERHEAD_BW = 41
     MIN_INPUT_BW = 42
@@ -125,6 +146,18 @@ def _assign(name: str) -> Setter:
     return assign
 
 
+def _key_state(direction: str) -> Getter:
+    return lambda inside: KmState(int(inside.reading().gauges[f"{direction}_km_state"]))
+
+
+def _main_key_state(inside: Inside) -> object:
+    return _key_state("send" if inside.session.negotiated.initiator else "recv")(inside)
+
+
+def _crypto_mode(inside: Inside) -> object:
+    return {0: inside.config.crypto_mode, 2: CryptoMode.CTR, 4: CryptoMode.GCM}[int(inside.reading().gauges["cipher"])]
+
+
 def _set_linger(inside: Inside, value: object) -> None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = min(max(float(value), 0.0), MAX_LINGER)
@@ -167,6 +200,12 @@ TABLE: Final[dict[SockOpt, Row]] = {
     SockOpt.INPUT_BW: Row(_POST, _setting("input_bw"), _assign("input_bw")),
     SockOpt.ISN: Row(_POST, _agreed("send_isn")),
     SockOpt.PEER_ISN: Row(_POST, _agreed("recv_isn")),
+    SockOpt.SND_KM_STATE: Row(_POST, _key_state("send")),
+    SockOpt.RCV_KM_STATE: Row(_POST, _key_state("recv")),
+    SockOpt.KM_STATE: Row(_POST, _main_key_state),
+    SockOpt.PB_KEY_LEN: Row(_PRE, _measured("key_length")),
+    SockOpt.CRYPTO_MODE: Row(_PRE, _crypto_mode),
+    SockOpt.ENFORCED_ENCRYPTION: Row(_PRE, _setting("enforced_encryption")),
     SockOpt.SND_DATA: Row(_POST, _measured("send_buffer_packets")),
     SockOpt.RCV_DATA: Row(_POST, _measured("unread_messages")),
     SockOpt.SND_BUF: Row(_PRE_BIND, _setting("send_buf_size")),
@@ -197,7 +236,7 @@ TABLE: Final[dict[SockOpt, Row]] = {
     SockOpt.RCV_TIMEO: Row(_POST, lambda inside: inside.timeouts.reading.limit, _set_limit("reading", "RCV_TIMEO")),
 }
 
-PRE_CONNECT_ONLY: Final = frozenset({SockOpt.MIN_VERSION})
+PRE_CONNECT_ONLY: Final = frozenset({SockOpt.MIN_VERSION, SockOpt.ENFORCED_ENCRYPTION})
 
 
 def _known(option: SockOpt) -> SockOpt:

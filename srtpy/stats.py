@@ -63,6 +63,7 @@ class ConnStats:
     sent_drop_total_bytes: int
     recv_drop_total_bytes: int
     recv_belated_total_bytes: int
+    recv_undecrypt_total_bytes: int
     mbps_send_rate: float  # over the interval, or since the beginning
     mbps_recv_rate: float
     rtt: float
@@ -94,8 +95,14 @@ class ConnStats:
     recv_belated: int  # arrived too late to be of use
     recv_belated_bytes: int
     recv_duplicates: int  # arrived more than once
+    recv_undecrypt: int  # no key we have opens them, or they came in clear where that is not allowed
+    recv_undecrypt_bytes: int
     sent_dropped: int  # too late to be sent (again)
     sent_dropped_bytes: int
+    sent_km: int  # key material sent: announcements
+    recv_km: int  # and received: announcements and answers
+    snd_km_state: int  # as KmState
+    rcv_km_state: int
     us_snd_duration: int  # how long the send buffer held something
     congestion_window: int
     reorder_tolerance: int
@@ -201,6 +208,7 @@ def _counted(counts: Counts, elapsed: float) -> dict[str, float]:
         "sent_drop_total_bytes": _with_headers(counts["sent_dropped_bytes"], counts["sent_dropped"]),
         "recv_drop_total_bytes": _with_headers(counts["recv_dropped_bytes"], counts["recv_dropped"]),
         "recv_belated_total_bytes": _with_headers(counts["recv_belated_bytes"], counts["recv_belated"]),
+        "recv_undecrypt_total_bytes": _with_headers(counts["recv_undecrypt_bytes"], counts["recv_undecrypt"]),
         "mbps_send_rate": sent_total * 8 / 1e6 / elapsed if elapsed > 0 else 0.0,
         "mbps_recv_rate": recv_total * 8 / 1e6 / elapsed if elapsed > 0 else 0.0,
         "us_snd_duration": int(counts["send_duration"]),
@@ -213,6 +221,7 @@ _AS_COUNTED: Final = (
     *("recv_packets", "recv_bytes", "recv_unique_packets", "recv_unique_bytes", "recv_retrans", "recv_retrans_bytes"),
     *("recv_loss", "recv_dropped", "recv_dropped_bytes", "recv_belated", "recv_belated_bytes", "recv_duplicates"),
     *("sent_acks", "sent_naks", "sent_ackacks", "recv_acks", "recv_naks", "recv_ackacks", "reorder_distance"),
+    *("recv_undecrypt", "recv_undecrypt_bytes", "sent_km", "recv_km"),
 )
 
 
@@ -253,6 +262,8 @@ def _gauged(reading: Reading) -> dict[str, float]:
         "negotiated_fc": reading.flow_window,
         "ms_snd_tsbpd_delay": gauges["peer_latency"] / 1e3,
         "ms_rcv_tsbpd_delay": gauges["recv_latency"] / 1e3,
+        "snd_km_state": gauges["send_km_state"],
+        "rcv_km_state": gauges["recv_km_state"],
     }
 
 
@@ -272,7 +283,8 @@ _LIBSRT: Final = _table("""
     byteRecvUnique=recv_unique_total_bytes byteRcvLoss=recv_loss_bytes byteRcvDrop=recv_drop_total_bytes
     pktRcvBuf=recv_buf_size msRcvBuf=ms_rcv_buf mbpsRecvRate=mbps_recv_rate msRcvTsbPdDelay=ms_rcv_tsbpd_delay
     pktRecvACK=recv_acks pktRecvNAK=recv_naks pktReorderDistance=reorder_distance
-    pktReorderTolerance=reorder_tolerance byteMSS=negotiated_mss
+    pktReorderTolerance=reorder_tolerance byteMSS=negotiated_mss pktRcvUndecrypt=recv_undecrypt
+    byteRcvUndecrypt=recv_undecrypt_total_bytes
 """)
 """libsrt's name for each field that needs no arithmetic."""
 

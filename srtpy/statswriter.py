@@ -80,6 +80,7 @@ _COUNTERS: Final = {
     "recv_retrans": ("srt_received_retransmitted_packets", 1.0),
     "recv_loss": ("srt_receive_lost_packets", 1.0),
     "recv_dropped": ("srt_receive_dropped_packets", 1.0),
+    "recv_undecrypt": ("srt_receive_undecryptable_packets", 1.0),
     "recv_belated": ("srt_receive_belated_packets", 1.0),
     "sent_acks": ("srt_sent_acks", 1.0),
     "sent_naks": ("srt_sent_naks", 1.0),

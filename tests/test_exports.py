@@ -6,16 +6,18 @@ import sys
 import srtpy
 
 EXPECTED = """
-    AcceptFunc AcceptRejectFunc Address AddressLike AlreadyWatchedError BindingTime Boundary BytesLike ClosedError
-    Config ConfigFields Conn ConnClosedError ConnRequest ConnState ConnStats ConnectionBrokenError
-    ConnectionTimeoutError CsvWriter DEFAULT_CONN_TIMEOUT DEFAULT_FC DEFAULT_LATENCY DEFAULT_MAX_BW DEFAULT_MSS
-    DEFAULT_OVERHEAD_BW DEFAULT_PEER_IDLE_TIMEOUT DEFAULT_RECV_BUF_SIZE DEFAULT_SEND_BUF_SIZE DeadlineError
-    ExtendedConnStats GroupClosedError InvalidOptionError JsonLinesWriter Listener ListenerClosedError LogCategory
-    LogLevel Logger MAX_LATENCY MAX_LINGER MAX_MSS MAX_STREAM_ID MIN_BUF_SIZE MIN_FC MIN_LATENCY MIN_MSS MIN_PAYLOAD
-    MessageTooLargeError MsgCtrl NobodyListeningError NotWatchedError PEER_ERROR_FILE_SYSTEM PeerError
-    PeerShutdownError PollFlag PreConnectOnlyError PrometheusWriter ReadOnlyOptionError RejectReason RejectedError
-    SRTError ServerClosedError SockOpt StatsWriter StreamIDInfo StreamMode StreamType WatcherClosedError
-    WouldBlockError default_config dial listen low_latency open_url parse_stream_id std_logger
+    AcceptFunc AcceptRejectFunc Address AddressLike AlreadyWatchedError BindingTime Boundary BytesLike
+    ClosedError Config ConfigFields Conn ConnClosedError ConnRequest ConnState ConnStats ConnectionBrokenError
+    ConnectionTimeoutError CryptoMode CsvWriter DEFAULT_KM_PRE_ANNOUNCE DEFAULT_KM_REFRESH_RATE
+    DEFAULT_CONN_TIMEOUT DEFAULT_FC DEFAULT_LATENCY DEFAULT_MAX_BW DEFAULT_MSS DEFAULT_OVERHEAD_BW
+    DEFAULT_PEER_IDLE_TIMEOUT DEFAULT_RECV_BUF_SIZE DEFAULT_SEND_BUF_SIZE DeadlineError ExtendedConnStats
+    GroupClosedError InvalidOptionError JsonLinesWriter KmState Listener ListenerClosedError LogCategory
+    LogLevel Logger MAX_LATENCY MAX_LINGER MAX_MSS MAX_STREAM_ID MIN_BUF_SIZE MIN_FC MIN_LATENCY MIN_MSS
+    MIN_PAYLOAD MessageTooLargeError MsgCtrl NobodyListeningError NotWatchedError PEER_ERROR_FILE_SYSTEM
+    PeerError PeerShutdownError PollFlag PreConnectOnlyError PrometheusWriter ReadOnlyOptionError RejectReason
+    RejectedError SRTError ServerClosedError SockOpt StatsWriter StreamIDInfo StreamMode StreamType
+    WatcherClosedError WouldBlockError default_config dial listen low_latency open_url parse_stream_id
+    std_logger
 """
 
 

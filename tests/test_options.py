@@ -4,26 +4,32 @@ from typing import Any
 
 import pytest
 
+import srtpy
 from srtpy.config import Config
 from srtpy.errors import (
     ConnClosedError,
     InvalidOptionError,
     PreConnectOnlyError,
     ReadOnlyOptionError,
+    RejectedError,
+    RejectReason,
     WouldBlockError,
 )
+from srtpy.fields import CryptoMode
 from srtpy.inside import ConnState, PollFlag
 from srtpy.internal.handshake.offer import SRT_VERSION
-from srtpy.options import PRE_CONNECT_ONLY, TABLE, VERSION, BindingTime, SockOpt
+from srtpy.options import PRE_CONNECT_ONLY, TABLE, VERSION, BindingTime, KmState, SockOpt
 from tests.connected import join, pair
 
 NUMBERS = {
     "MAX_BW": 0, "PAYLOAD_SIZE": 1, "RCV_LATENCY": 2, "SND_LATENCY": 3, "STATE": 4, "PEER_VERSION": 5, "STREAM_ID": 6,
-    "MSS": 7, "FC": 8, "INPUT_BW": 9, "ISN": 10, "PEER_ISN": 11, "SND_DATA": 15, "RCV_DATA": 16, "SND_BUF": 17,
-    "RCV_BUF": 18, "FLIGHT_SIZE": 19, "RTT": 20, "RTT_VAR": 21, "VERSION": 22, "CONGESTION": 23, "MESSAGE_API": 25,
-    "TSBPD_MODE": 26, "TLPKTDROP": 27, "NAK_REPORT": 28, "RETRANSMIT_ALGO": 29, "PEER_IDLE_TIMEOUT": 32, "LINGER": 33,
-    "EVENT": 34, "DRIFT_TRACER": 35, "MIN_VERSION": 37, "MAX_REXMIT_BW": 40, "OVERHEAD_BW": 41, "MIN_INPUT_BW": 42,
-    "SND_DROP_DELAY": 43, "LOSS_MAX_TTL": 44, "SND_SYN": 45, "RCV_SYN": 46, "SND_TIMEO": 47, "RCV_TIMEO": 48,
+    "MSS": 7, "FC": 8, "INPUT_BW": 9, "ISN": 10, "PEER_ISN": 11, "SND_KM_STATE": 12, "RCV_KM_STATE": 13,
+    "KM_STATE": 14, "SND_DATA": 15, "RCV_DATA": 16, "SND_BUF": 17, "RCV_BUF": 18, "FLIGHT_SIZE": 19, "RTT": 20,
+    "RTT_VAR": 21, "VERSION": 22, "CONGESTION": 23, "MESSAGE_API": 25, "TSBPD_MODE": 26, "TLPKTDROP": 27,
+    "NAK_REPORT": 28, "RETRANSMIT_ALGO": 29, "PB_KEY_LEN": 30, "CRYPTO_MODE": 31, "PEER_IDLE_TIMEOUT": 32,
+    "LINGER": 33, "EVENT": 34, "DRIFT_TRACER": 35, "MIN_VERSION": 37, "ENFORCED_ENCRYPTION": 38, "MAX_REXMIT_BW": 40,
+    "OVERHEAD_BW": 41, "MIN_INPUT_BW": 42, "SND_DROP_DELAY": 43, "LOSS_MAX_TTL": 44, "SND_SYN": 45, "RCV_SYN": 46,
+    "SND_TIMEO": 47, "RCV_TIMEO": 48,
 }  # fmt: skip
 SETTABLE = {
     "MAX_BW", "INPUT_BW", "LINGER", "OVERHEAD_BW", "MIN_INPUT_BW", "SND_DROP_DELAY", "LOSS_MAX_TTL", "SND_SYN",
@@ -59,6 +65,12 @@ def test_values_at_the_beginning() -> None:
         SockOpt.INPUT_BW: 0,
         SockOpt.ISN: 0x7FFFFFF0,
         SockOpt.PEER_ISN: 0x7FFFFFF0,
+        SockOpt.SND_KM_STATE: KmState.UNSECURED,
+        SockOpt.RCV_KM_STATE: KmState.UNSECURED,
+        SockOpt.KM_STATE: KmState.UNSECURED,
+        SockOpt.PB_KEY_LEN: 0,
+        SockOpt.CRYPTO_MODE: CryptoMode.AUTO,
+        SockOpt.ENFORCED_ENCRYPTION: True,
         SockOpt.SND_DATA: 0,
         SockOpt.RCV_DATA: 0,
         SockOpt.SND_BUF: 8192,
@@ -91,6 +103,57 @@ def test_values_at_the_beginning() -> None:
     with pair(Config(latency=0.02, payload_size=1316, stream_id="live/a")) as (a, _):
         assert {option: a.get_option(option) for option in SockOpt} == expected
     assert VERSION == SRT_VERSION
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "effective"), [(0, None, CryptoMode.CTR), (1, 24, CryptoMode.CTR), (2, 32, CryptoMode.GCM)]
+)
+def test_encryption(mode: int, size: int | None, effective: CryptoMode) -> None:
+    config = Config(latency=0.02, passphrase="0123456789ab", crypto_mode=CryptoMode(mode), key_length=size)
+    with srtpy.listen(("127.0.0.1", 0), config.replace(crypto_mode=CryptoMode.AUTO)) as listener:
+        caller = srtpy.dial(listener.local_addr, config)
+        with caller, listener.accept() as accepted:
+            for one in (caller, accepted):
+                for option in (SockOpt.SND_KM_STATE, SockOpt.RCV_KM_STATE, SockOpt.KM_STATE):
+                    assert one.get_option(option) is KmState.SECURED
+                assert one.get_option(SockOpt.PB_KEY_LEN) == size or 16
+                assert one.get_option(SockOpt.CRYPTO_MODE) is effective
+                assert one.get_option(SockOpt.PAYLOAD_SIZE) == (1440 if effective is CryptoMode.GCM else 1456)
+            with pytest.raises(PreConnectOnlyError):
+                caller.set_option(SockOpt.ENFORCED_ENCRYPTION, False)
+
+
+STATES = {  # passphrases, caller's and listener's: states (sending, receiving) of the caller, of the listener
+    ("same", "same"): ((2, 2), (2, 2)),
+    ("same", "other"): ((4, 4), (4, 4)),
+    ("same", ""): ((3, 0), (0, 3)),
+    ("", "same"): ((0, 3), (3, 0)),
+    ("", ""): ((0, 0), (0, 0)),
+}
+
+
+@pytest.mark.parametrize(("mine", "theirs"), STATES)
+@pytest.mark.parametrize(("we_enforce", "they_enforce"), [(True, True), (True, False), (False, True), (False, False)])
+def test_enforced_encryption(mine: str, theirs: str, we_enforce: bool, they_enforce: bool) -> None:
+    words = {"same": "the same passphrase", "other": "another passphrase", "": ""}
+    here = Config(latency=0.02, linger=0.0, passphrase=words[mine], enforced_encryption=we_enforce)
+    there = here.replace(passphrase=words[theirs], enforced_encryption=they_enforce)
+    with srtpy.listen(("127.0.0.1", 0), there) as listener:
+        if mine != theirs and (we_enforce or they_enforce):
+            with pytest.raises(RejectedError) as refused:
+                srtpy.dial(listener.local_addr, here)
+            assert refused.value.reason == (RejectReason.UNSECURE if "" in (mine, theirs) else RejectReason.BAD_SECRET)
+            return
+        caller = srtpy.dial(listener.local_addr, here)
+        with caller, listener.accept() as accepted:
+            states = tuple(
+                (one.get_option(SockOpt.SND_KM_STATE), one.get_option(SockOpt.RCV_KM_STATE))
+                for one in (caller, accepted)
+            )
+            assert states == STATES[mine, theirs]
+            assert caller.get_option(SockOpt.KM_STATE) == states[0][0]
+            assert accepted.get_option(SockOpt.KM_STATE) == states[1][1]
+            assert str(KmState.BAD_SECRET) == "bad_secret"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +237,7 @@ def test_read_only_and_unknown_options() -> None:
             with pytest.raises(expected, match=option.name) as caught:
                 a.set_option(option, 1)
             assert isinstance(caught.value, ValueError)
-        for bad in (12, 999, "MAX_BW", None):
+        for bad in (24, 999, "MAX_BW", None):
             with pytest.raises(InvalidOptionError):
                 a.get_option(bad)  # type: ignore[arg-type]
             with pytest.raises(InvalidOptionError):

@@ -11,7 +11,8 @@ from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.gauges import Gauges
 from srtpy.stats import ConnStats, ExtendedConnStats, Reading, project
 
-COUNTS: dict[str, float] = {name: 10 * (index + 1) for index, name in enumerate(Counters.__slots__)}
+KEY_COUNTS = ("sent_km", "recv_km", "ignored_km", "recv_undecrypt", "recv_undecrypt_bytes")
+COUNTS: dict[str, float] = {name: 10 * (index + 1) for index, name in enumerate((*Counters.__slots__, *KEY_COUNTS))}
 GAUGES = Gauges(
     now=7_000_000,
     start=5_000_000,
@@ -39,6 +40,10 @@ GAUGES = Gauges(
     recv_latency=120_000,
     reorder_tolerance=2,
     unread_messages=1,
+    send_km_state=2,
+    recv_km_state=3,
+    key_length=16,
+    cipher=2,
 )
 
 GO_FIELDS = """
@@ -51,6 +56,7 @@ GO_FIELDS = """
     packet_receive_rate estimated_bandwidth us_pkt_snd_period mbps_max_bw ms_snd_buf ms_rcv_buf sent_acks sent_naks
     sent_ackacks recv_acks recv_naks recv_ackacks recv_dropped recv_dropped_bytes recv_belated recv_belated_bytes
     sent_dropped sent_dropped_bytes us_snd_duration congestion_window reorder_tolerance reorder_distance
+    recv_undecrypt recv_undecrypt_bytes recv_undecrypt_total_bytes sent_km recv_km snd_km_state rcv_km_state
     rcv_avg_belated_time negotiated_mss negotiated_fc ms_snd_tsbpd_delay ms_rcv_tsbpd_delay
 """
 
@@ -96,6 +102,18 @@ def test_units() -> None:
     assert (stats.ms_snd_buf, stats.ms_rcv_buf) == (30.0, 40.5)
     assert stats.rcv_avg_belated_time == COUNTS["belated_time_average"] / 1000
     assert (stats.negotiated_mss, stats.negotiated_fc) == (1500, 8192)
+
+
+def test_encryption() -> None:
+    stats = project(reading())
+    assert (stats.recv_undecrypt, stats.recv_undecrypt_bytes) == (
+        COUNTS["recv_undecrypt"],
+        COUNTS["recv_undecrypt_bytes"],
+    )
+    assert stats.recv_undecrypt_total_bytes == stats.recv_undecrypt_bytes + 44 * stats.recv_undecrypt
+    assert (stats.sent_km, stats.recv_km) == (COUNTS["sent_km"], COUNTS["recv_km"])
+    assert (stats.snd_km_state, stats.rcv_km_state) == (2, 3)
+    assert stats.as_dict("libsrt")["pktRcvUndecrypt"] == stats.recv_undecrypt
 
 
 def test_the_better_estimate_of_the_link() -> None:

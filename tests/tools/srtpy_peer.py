@@ -355,7 +355,7 @@ def report(
             "receive_loss": counted("recv_loss"),
             "receive_drop": counted("recv_dropped"),
             "belated": counted("recv_belated"),
-            "undecrypted": counted("recv_undecrypted"),
+            "undecrypted": counted("recv_undecrypt"),
             "rtt_ms": 1000 * counted("rtt") / max(len(stats), 1),
             "acks_sent": counted("sent_acks"),
             "acks_received": counted("recv_acks"),

@@ -120,8 +120,8 @@ class Keys:
             "sent_km": self.sent_km,
             "recv_km": self.recv_km,
             "ignored_km": self.ignored_km,
-            "recv_undecrypted": self.opening.undecrypted,
-            "recv_undecrypted_bytes": self.opening.undecrypted_bytes,
+            "recv_undecrypt": self.opening.undecrypted,
+            "recv_undecrypt_bytes": self.opening.undecrypted_bytes,
         }
 
     def seal(self, run: Run) -> Run:

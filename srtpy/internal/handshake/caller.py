@@ -125,17 +125,7 @@ class Caller:
         self.malformed = 0
         self._config = config
         self._keys = keys
-        self._hello = Handshake(
-            version=VERSION_4,
-            extension=DATAGRAM_SOCKET,
-            isn=isn,
-            mss=config.mss,
-            flow_window=config.effective_recv_buf_size,
-            kind=HandshakeKind.INDUCTION,
-            socket_id=socket_id,
-            cookie=0,
-            peer_address=peer_address_field(remote_host),
-        )
+        self._hello = _induction(config, socket_id, isn, remote_host)
         self._request = self._hello
         self._start = start
         self._phase = Phase.ASKING
@@ -336,6 +326,21 @@ class Caller:
         (Phase.ASKING_AGAIN, Heard.REJECTION): _take_rejection,
     }
     """Absent: ignored, as a second answer to the induction."""
+
+
+def _induction(config: Config, socket_id: SocketId, isn: SequenceNumber, remote_host: bytes) -> Handshake:
+    """Return our first word; the conclusion says the same, and more."""
+    return Handshake(
+        version=VERSION_4,
+        extension=DATAGRAM_SOCKET,
+        isn=isn,
+        mss=config.mss,
+        flow_window=config.effective_recv_buf_size,
+        kind=HandshakeKind.INDUCTION,
+        socket_id=socket_id,
+        cookie=0,
+        peer_address=peer_address_field(remote_host),
+    )
 
 
 def _heard(theirs: Handshake) -> Heard | None:

@@ -303,6 +303,7 @@ def test_gauges_tell_what_is_in_the_buffers(ends: Ends) -> None:
     assert gauges.send_buffer_age == 5 * MILLISECOND
     assert gauges.send_buffer_room == 8192 - 4
     assert (gauges.receive_buffer_packets, gauges.receive_buffer_bytes) == (3, 21)
+    assert gauges.receive_buffer_room == 8191 - 3  # what waits for its time takes room, too
     assert gauges.flow_window == 8191
     assert gauges.recv_latency == LATENCY
     connection.release(connection.delivery_due())
@@ -310,6 +311,10 @@ def test_gauges_tell_what_is_in_the_buffers(ends: Ends) -> None:
     assert gauges.unread_messages == 3
     assert gauges.receive_buffer_room == 8191 - 3
     connection.note_read(ends.now)
+    ends.data(5, 7)
+    gauges = connection.gauges(ends.now)
+    assert (gauges.receive_buffer_packets, gauges.receive_buffer_bytes) == (5, 35)
+    assert gauges.receive_buffer_room == 8191 - 3  # as the peer is told
 
 
 # ---- encryption
@@ -346,7 +351,7 @@ def test_what_cannot_be_opened_counts_as_never_arrived() -> None:
     ends.data(0)
     ends.connection.release(ends.now + SECOND)
     assert not ends.connection.messages
-    assert ends.connection.keys.counts()["recv_undecrypted"] == 1
+    assert ends.connection.keys.counts()["recv_undecrypt"] == 1
 
 
 def test_a_new_key_is_announced_along_with_the_data_that_makes_it_due() -> None:
