@@ -8,7 +8,7 @@ import pytest
 
 from srtpy.config import Config
 from srtpy.internal.clock.units import MILLISECOND, SECOND
-from srtpy.internal.core.events import Broken
+from srtpy.internal.core.events import Broken, PeerClosed
 from tests.sim.link import Link
 from tests.sim.pair import Birth, connected
 from tests.sim.telling import Stream, anyhow
@@ -97,3 +97,5 @@ def test_a_live_reader_that_sleeps_away_more_than_its_buffer_is_told_so(birth: B
     world.run_until(lambda: world.b.heard(Broken), 2 * SECOND)
     [news] = [event for event in world.b.news if isinstance(event, Broken)]
     assert "receive buffer's" in news.text
+    # and the peer hears of it, instead of talking to nobody until its patience ends
+    world.run_until(lambda: world.a.heard(PeerClosed), SECOND)

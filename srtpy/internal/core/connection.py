@@ -120,7 +120,7 @@ class Connection:
         self._acks.note_arrivals(batch.count, now)
         self.delivery.note_arrivals(now)
         if self._receiver.failure:
-            self._liveness.give_up(self._receiver.failure)
+            self._liveness.give_up(self._receiver.failure, now)
 
     def _receive_control(self, packet: Batch, now: Micros) -> None:
         self.counters.recv_control += 1

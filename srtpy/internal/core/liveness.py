@@ -107,10 +107,11 @@ class Liveness:
             self._events.append(Finished())
             self.is_over = True
 
-    def give_up(self, reason: str) -> None:
-        """Break the connection, saying why."""
+    def give_up(self, reason: str, now: Micros) -> None:
+        """Break the connection, saying why; the peer, that may hear us though we do not hear it, is told to stop."""
         if not self.is_over:
             self.is_over = True
+            self._outbox.control(ControlType.SHUTDOWN, 0, PADDING, now)
             self._events.append(Broken(reason))
 
     @property
@@ -132,10 +133,10 @@ class Liveness:
         silence, limit = now - self._heard_at, self._idle_limit
         if silence >= limit:
             self.give_up(
-                f"the peer has been silent for {silence / SECOND:.1f} s (peer_idle_timeout {limit / SECOND:g} s)"
+                f"the peer has been silent for {silence / SECOND:.1f} s (peer_idle_timeout {limit / SECOND:g} s)", now
             )
         elif now - self._data_at >= self._config_data_idle:
-            self.give_up(f"no data for {(now - self._data_at) / SECOND:.1f} s (data_idle_timeout)")
+            self.give_up(f"no data for {(now - self._data_at) / SECOND:.1f} s (data_idle_timeout)", now)
         elif now - self._outbox.last_said >= KEEPALIVE_PERIOD and self._keepalives_left:
             self._keepalives_left -= 1
             self._outbox.control(ControlType.KEEPALIVE, 0, PADDING, now)

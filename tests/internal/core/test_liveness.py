@@ -69,7 +69,8 @@ def test_a_silent_peer_breaks_the_connection_after_the_configured_time(limit: fl
     assert "silent" in broken.text
     assert life.part.is_over
     assert life.part.deadline == NEVER
-    assert all(now < limit * SECOND for _, now in life.said)
+    assert all(now < limit * SECOND for _, now in life.said[:-1])
+    assert life.said[-1] == (ControlType.SHUTDOWN, limit * SECOND)
 
 
 def test_anything_heard_renews_the_patience() -> None:
@@ -87,6 +88,7 @@ def test_a_peer_that_only_says_it_is_there_breaks_when_data_is_demanded() -> Non
         life.part.heard(second * SECOND)
     assert [type(event) for event in life.news] == [Broken]
     assert "data_idle_timeout" in cast(Broken, life.news[0]).text
+    assert [kind for kind, _ in life.said if kind == ControlType.SHUTDOWN] == [ControlType.SHUTDOWN]
 
 
 @pytest.mark.parametrize("direction", ["heard_data", "wrote"])
