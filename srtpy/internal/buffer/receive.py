@@ -102,6 +102,10 @@ class ReceiveBuffer:
             self._lead = index
         return rows[index] if index < len(rows) else None
 
+    def held(self) -> int:
+        """Return how many packets are here, whatever is missing between them, unread messages included."""
+        return len(self) - self._holes - self._blanks + len(self.messages)
+
     def held_bytes(self) -> int:
         """Return the payload bytes of all packets held, unread messages included."""
         unread = tuple(self.messages)  # a reader takes from it without asking anybody

@@ -103,10 +103,10 @@ class Instruments:
             send_buffer_room=sender.room(),
             peer_capacity=sender.capacity,
             peer_latency=terms.peer_latency,
-            receive_buffer_packets=buffer.unread(),
+            receive_buffer_packets=buffer.held(),  # libsrt buffer_rcv.cpp getRcvDataSize: also behind a gap
             receive_buffer_bytes=buffer.held_bytes(),
             receive_buffer_span=buffer.span(),
-            receive_buffer_room=buffer.limit(),
+            receive_buffer_room=max(buffer.capacity - buffer.unread(), 0),
             receive_rate=speed,
             link_capacity=self._arrivals.capacity(speed),
             recv_latency=terms.recv_latency,

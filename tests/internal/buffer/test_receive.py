@@ -174,6 +174,13 @@ def test_bytes_and_span_of_all_that_is_held() -> None:
     assert (buffer.held_bytes(), buffer.span()) == (6, 20)
     buffer.messages.popleft()
     assert (buffer.held_bytes(), buffer.span()) == (5, 10)
+    assert buffer.held() == 2
+    buffer.open_gap(3)
+    buffer.append(row(7))
+    buffer.append(row(8, payload=b""))
+    assert (buffer.held(), buffer.unread()) == (3, 2)
+    buffer.give_up(0, 0)
+    assert buffer.held() == 3
 
 
 def test_rows_handed_over_do_not_pile_up() -> None:

@@ -304,6 +304,7 @@ def test_gauges_tell_what_is_in_the_buffers(ends: Ends) -> None:
     assert gauges.send_buffer_room == 8192 - 4
     assert (gauges.receive_buffer_packets, gauges.receive_buffer_bytes) == (3, 21)
     assert gauges.receive_buffer_room == 8191 - 3  # what waits for its time takes room, too
+    assert gauges.receive_buffer_room == 8191 - 3  # what waits for its time takes room, too
     assert gauges.flow_window == 8191
     assert gauges.recv_latency == LATENCY
     connection.release(connection.delivery_due())
@@ -311,6 +312,10 @@ def test_gauges_tell_what_is_in_the_buffers(ends: Ends) -> None:
     assert gauges.unread_messages == 3
     assert gauges.receive_buffer_room == 8191 - 3
     connection.note_read(ends.now)
+    ends.data(5, 7)
+    gauges = connection.gauges(ends.now)
+    assert (gauges.receive_buffer_packets, gauges.receive_buffer_bytes) == (5, 35)
+    assert gauges.receive_buffer_room == 8191 - 3  # as the peer is told
     ends.data(5, 7)
     gauges = connection.gauges(ends.now)
     assert (gauges.receive_buffer_packets, gauges.receive_buffer_bytes) == (5, 35)
