@@ -136,6 +136,11 @@ class Mux:
         elif self._thread is not current_thread():
             self._thread.join(END_PATIENCE)
 
+    def abandon(self) -> None:
+        """Give back a child process's copies of the descriptors; thread and port are the parent's.  Idempotent."""
+        self._lock = Lock()  # a thread that exists in the parent only may have held it
+        self._transport.close()
+
     # -- the thread ---------------------------------------------------------------------------------------------
 
     def _read_loop(self) -> None:

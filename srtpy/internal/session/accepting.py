@@ -71,7 +71,11 @@ def listen(address: str | Sequence[object], config: Config, backlog: int, judge:
         OSError: the name is not known, or the address cannot be bound.
     """
     accepting = Accepting(open_listening(address, config), config, backlog, judge)
-    accepting.start()
+    try:
+        accepting.start()
+    except BaseException:
+        accepting.close()
+        raise
     return accepting
 
 
@@ -99,6 +103,7 @@ class Accepting:
         self._answerer = Answerer(config, CookieJar(secrets.token_bytes(SECRET_SIZE)), monotonic_now())
         self._judged: dict[Key, tuple[Request, Path]] = {}
         self._is_closed = False
+        self._closer = 0
         self._is_down = threading.Event()
         self._backlog = Backlog(max(backlog, 1))
         self._inbox: Inbox = SimpleQueue()
@@ -142,25 +147,33 @@ class Accepting:
         with self._lock:
             is_first = not self._is_closed
             self._is_closed = True
-        if not is_first:
+            if is_first:
+                self._closer = threading.get_ident()
+        if is_first:
+            self._end()
+        elif self._closer != threading.get_ident():  # a signal's handler does not wait for what it interrupted
             self._is_down.wait()
-            return
+
+    def _end(self) -> None:
+        """Turn away who is not accepted and give everything back, even if we are interrupted meanwhile."""
         unaccepted = self._backlog.close()
-        self._mux.unlisten()
-        self._inbox.put(None)
-        if self._thread.ident is not None:
-            self._thread.join()
-        with self._lock:
-            for request, path in self._judged.values():
-                self._mux.send(self._answerer.reject(request, RejectReason.CLOSE, monotonic_now()), path)
-            self._judged.clear()
-        for session in unaccepted:
-            session.shut_down()
-        for session in unaccepted:
-            session.close()
-        self._mux.release()
-        OPEN.discard(self)
-        self._is_down.set()
+        try:
+            for session in unaccepted:
+                session.shut_down()
+            self._mux.unlisten()
+            self._inbox.put(None)
+            if self._thread.ident is not None:
+                self._thread.join()
+            with self._lock:
+                for request, path in self._judged.values():
+                    self._mux.send(self._answerer.reject(request, RejectReason.CLOSE, monotonic_now()), path)
+                self._judged.clear()
+            for session in unaccepted:
+                session.close()
+        finally:
+            self._mux.release()
+            OPEN.discard(self)
+            self._is_down.set()
 
     def shut_down(self) -> None:
         """Let nobody in any more, when the interpreter ends; sessions see to themselves."""
@@ -173,6 +186,7 @@ class Accepting:
         self._backlog.abandon()
         self._is_closed = True
         self._is_down.set()
+        self._mux.abandon()
 
     # ---- hearing
 

@@ -20,6 +20,7 @@ import secrets
 import threading
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
+from types import TracebackType
 from typing import Final
 
 from srtpy.config import Config
@@ -101,6 +102,7 @@ class Dialing:
         self._settled = threading.Event()
         self._session: Session | None = None
         self._error: BaseException | None = None
+        self._trace: TracebackType | None = None
         self._thread = threading.Thread(target=self._run_on_thread, name=f"srt-dial-{port}", daemon=True)
 
     # ---- with a thread of its own
@@ -112,14 +114,20 @@ class Dialing:
     def _run_on_thread(self) -> None:
         try:
             self._session = self.run()
-        except Exception as error:  # noqa: BLE001 raised to whoever waits
+        except BaseException as error:  # noqa: BLE001 raised to whoever waits
             self._error = error
+            self._trace = error.__traceback__
         self._settled.set()
 
     @property
     def is_settled(self) -> bool:
         """Whether it has come to a session or an error."""
         return self._settled.is_set()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has come to an error."""
+        return self._settled.is_set() and self._session is None
 
     def wait(self, deadline: Deadline = FOREVER) -> Session:
         """Wait for the session.
@@ -131,6 +139,8 @@ class Dialing:
         began = now = monotonic_now()
         limit = deadline.limit(began)
         while not self._settled.is_set():
+            if self._thread.ident is not None and not self._thread.is_alive() and not self._settled.is_set():
+                raise ConnClosedError("the attempt to connect is the parent process's")
             if now >= limit:
                 raise deadline.expired("not yet connected", began)
             self._settled.wait(min(limit - now, 3600 * SECOND) / SECOND)
@@ -138,7 +148,7 @@ class Dialing:
         self._thread.join()
         if self._session is None:
             assert self._error is not None
-            raise self._error
+            raise self._error.with_traceback(self._trace)  # it would grow with every raise
         return self._session
 
     def close(self) -> None:

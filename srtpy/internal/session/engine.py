@@ -19,7 +19,7 @@ from threading import Lock
 from typing import Final
 
 from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
-from srtpy.internal.core.events import Broken, Event, PeerClosed, PeerFailed
+from srtpy.internal.core.events import Broken, Event, Finished, PeerClosed, PeerFailed
 from srtpy.internal.packet.header import Datagram
 from srtpy.internal.session.fate import Fate
 from srtpy.internal.session.neighbours import Core
@@ -117,7 +117,7 @@ class Engine:
                     fate.broke(text)
                 case PeerFailed(code):
                     fate.peer_failed(code)
-                case _:
+                case Finished():
                     fate.finished()
         self.wake_everyone()
 

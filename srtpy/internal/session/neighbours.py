@@ -90,3 +90,6 @@ class Wire(Protocol):
 
     def release(self) -> None:
         """Say that one user less needs the socket."""
+
+    def abandon(self) -> None:
+        """Give back a child process's copy of the socket: the connection is the parent's."""

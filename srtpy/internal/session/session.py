@@ -24,6 +24,8 @@ Order  one session's lock, never two at once; then nothing.  (The inbox and the 
   close on one of our two threads     begins; waits for nothing               returns at once
   linger                              the core drains, or its time is up      one SHUTDOWN
   peer gone already                   nothing to wait for                     closed at once
+  a signal's handler that interrupted another thread closes                   returns soon
+    our own thread under the lock
   interpreter exits                   no linger                               one SHUTDOWN
   child of a fork                     not ours                                ConnClosedError, nothing sent
 """
@@ -31,13 +33,14 @@ Order  one session's lock, never two at once; then nothing.  (The inbox and the 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from srtpy.config import Config
 from srtpy.internal.clock.monotonic import now as monotonic_now
-from srtpy.internal.clock.units import NEVER, Micros, from_seconds
+from srtpy.internal.clock.units import NEVER, SECOND, Micros, from_seconds
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.mux.address import Address, Path
 from srtpy.internal.mux.routes import Inbox
@@ -52,6 +55,9 @@ from srtpy.internal.session.registry import OPEN
 from srtpy.internal.session.waiting import Deadline
 from srtpy.internal.session.writing import Writer
 from srtpy.log import Log, LogCategory
+
+HELD_TOO_LONG: Final[Micros] = SECOND // 2  # ours: our code holds the lock for milliseconds
+LOOK_AGAIN: Final = 0.001  # ours: seconds between looks at a lock that seems to be held too long
 
 T = TypeVar("T")
 
@@ -95,6 +101,7 @@ class Session:
         self._path = path
         self._inbox = inbox
         self._on_down = on_down
+        self._has_given_back = False
         self._log = Log(config.logger, negotiated.socket_id)
         name = negotiated.socket_id
         self._receiver = threading.Thread(target=self._run_receiver, name=f"srt-recv-{name}", daemon=True)
@@ -112,9 +119,10 @@ class Session:
         try:
             self._receiver.start()
             self._timer.start()
-        except RuntimeError:
+        except BaseException:  # no thread left, or an interrupt
             self._begin_closing(0)
-            self._take_down()
+            if self._timer.ident is None:
+                self._take_down()
             raise
 
     # ---- asking
@@ -164,6 +172,9 @@ class Session:
 
     def close(self) -> None:
         """Close and wait until it is done: linger, threads, socket.  Any thread may, and as often as it likes."""
+        if self._has_interrupted_itself():
+            threading.Thread(target=self.close, name=f"srt-close-{self.socket_id}", daemon=True).start()
+            return
         self._begin_closing(self.linger)
         if threading.current_thread() in (self._receiver, self._timer):
             return
@@ -174,6 +185,17 @@ class Session:
         self.engine.changed.wait_for(lambda now: None if self.engine.fate.is_down else NEVER)
         self._timer.join()
 
+    def _has_interrupted_itself(self) -> bool:
+        """Whether we are in a signal's handler, and what it interrupted holds the lock: waiting would be for ever."""
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        limit = monotonic_now() + HELD_TOO_LONG
+        while self.engine.lock.locked():
+            if monotonic_now() >= limit:
+                return True
+            time.sleep(LOOK_AGAIN)
+        return False
+
     def shut_down(self) -> None:
         """Close without linger and do not wait: SHUTDOWN has left when this returns."""
         self._begin_closing(0)
@@ -181,6 +203,7 @@ class Session:
     def abandon(self) -> None:
         """Be closed, in a child process: the threads and the connection are the parent's."""
         self.engine.abandon()
+        self._wire.abandon()
 
     def _begin_closing(self, linger: Micros | None) -> None:
         engine, fate = self.engine, self.engine.fate
@@ -210,18 +233,23 @@ class Session:
             timer_loop(self.engine)
         except Exception as error:  # noqa: BLE001 logged, and told to whoever waits
             self._give_up(error)
-        self._take_down()
+        finally:
+            self._take_down()
 
     def _give_up(self, error: Exception) -> None:
         """Break the connection: a thread of ours cannot go on, and nobody must wait for it."""
-        self._log.error(LogCategory.CONN, f"internal error, the connection is broken: {error!r}")
         with self.engine.lock:
             self.engine.fate.broke(f"internal error: {error!r}")
             self.engine.fate.finished()
             self.engine.wake_everyone()
+        self._log.error(LogCategory.CONN, f"internal error, the connection is broken: {error!r}")
 
     def _take_down(self) -> None:
-        """Give back the socket and the receiver; in this order nothing can arrive at what is gone."""
+        """Give back the socket and the receiver, once; in this order nothing can arrive at what is gone."""
+        with self.engine.lock:
+            if self._has_given_back:
+                return
+            self._has_given_back = True
         try:
             self._wire.unregister(self.negotiated.socket_id)
             self._inbox.put(None)

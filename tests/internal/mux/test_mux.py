@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from srtpy.internal.mux.routes import Inbox
 from srtpy.internal.mux.udp import Reading, UdpSocket
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import Datagram
+from tests.conftest import descriptors
 from tests.internal.mux.sockets import (
     HANDSHAKE,
     IPV4,
@@ -154,6 +156,22 @@ def test_the_last_user_closes() -> None:
 def test_a_mux_that_never_started_closes_too() -> None:
     with nothing_left():
         Mux(UdpSocket(open_bound([IPV4], Config()))).release()
+
+
+def test_the_child_of_a_fork_gives_its_descriptors_back_whoever_held_the_lock() -> None:
+    with nothing_left():
+        mux = Mux(UdpSocket(open_bound([IPV4], Config())))
+        mux.start()
+        before = len(descriptors())
+        with mux._lock:
+            child = os.fork()
+            if not child:
+                mux.abandon()
+                mux.abandon()
+                os._exit(before - len(descriptors()))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2, "the socket and what wakes its reader"
+        assert mux._thread.is_alive()
+        mux.release()
 
 
 def test_releasing_too_often_is_a_mistake_of_ours() -> None:

@@ -184,6 +184,9 @@ class FakeWire:
     def release(self) -> None:
         self.calls.append("release")
 
+    def abandon(self) -> None:
+        self.calls.append("abandon")
+
 
 class Rig:
     """A session around a fake core and a fake socket."""

@@ -19,6 +19,7 @@ from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, SECOND
 from srtpy.internal.core.connection import Connection
 from srtpy.internal.handshake.negotiation import Opened, Refusal
+from srtpy.internal.mux.mux import Mux
 from srtpy.internal.packet.keymaterial import KeyState
 from srtpy.internal.session import accepting
 from srtpy.internal.session.accepting import Accepting, listen
@@ -27,6 +28,7 @@ from srtpy.internal.session.judging import Applicant, by_bool, by_code
 from srtpy.internal.session.registry import OPEN
 from srtpy.internal.session.session import Session
 from srtpy.internal.session.waiting import AT_ONCE, Deadline
+from tests.conftest import descriptors
 from tests.internal.session.callers import PlainCaller, without_stamp
 from tests.internal.session.fakes import in_thread, until
 
@@ -368,6 +370,53 @@ def test_closing_is_idempotent_from_many_threads() -> None:
         assert threads(f"srt-listen-{listener.local_address[1]}") == 0
 
 
+def test_an_interrupt_while_closing_leaves_nothing_open_and_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening() as listener, PlainCaller(listener.local_address) as caller:
+        caller.connect()
+        until(lambda: len(listener._backlog) == 1)
+        address = listener.local_address
+        with monkeypatch.context() as interrupted:
+            interrupted.setattr(listener._thread, "join", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                listener.close()
+        in_thread(listener.close).result()
+        assert caller.receive()[1] == 5, "SHUTDOWN"
+        until(lambda: threads(f"srt-mux-{address[1]}") == 0)
+        listen(address, CONFIG, 1).close()
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_handler_that_closes_what_is_being_closed_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening() as listener:
+        join = listener._thread.join
+
+        def interrupted() -> None:
+            listener.close()
+            join()
+
+        monkeypatch.setattr(listener._thread, "join", interrupted)
+        in_thread(listener.close).result()
+
+
+def test_a_listener_that_cannot_start_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(mux: Mux) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with listening() as other:
+        address = other.local_address
+    before = len(descriptors())
+    with monkeypatch.context() as without:
+        without.setattr(Mux, "start", refuse)
+        with pytest.raises(RuntimeError):
+            listen(address, CONFIG, 1)
+    assert len(descriptors()) == before
+    assert threads(f"srt-listen-{address[1]}") == 0
+    listen(address, CONFIG, 1).close()
+
+
 def test_the_port_is_free_at_once() -> None:
     with listening() as listener:
         address = listener.local_address
@@ -385,6 +434,7 @@ def test_when_the_interpreter_ends_nobody_is_let_in_any_more(listener: Accepting
 
 
 def test_a_forks_child_does_not_listen(listener: Accepting) -> None:
+    before = len(descriptors())
     with listener._lock:
         child = os.fork()
         if not child:
@@ -393,8 +443,8 @@ def test_a_forks_child_does_not_listen(listener: Accepting) -> None:
             except ListenerClosedError:
                 listener.close()
                 OPEN.shut_down()
-                os._exit(0)
-            os._exit(1)
+                os._exit(len(descriptors()) - before + 2)  # the socket and what wakes its reader
+            os._exit(100)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     with PlainCaller(listener.local_address) as caller:
         caller.connect()

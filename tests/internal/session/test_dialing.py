@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -244,6 +245,35 @@ def test_an_error_comes_each_time_it_is_asked_for(nobody: int) -> None:
     for _ in range(2):
         with pytest.raises(NobodyListeningError):
             attempt.wait(Deadline.after(5.0))
+    attempt.close()
+
+
+def test_an_error_does_not_grow_however_often_it_is_asked_for(nobody: int) -> None:
+    attempt = Dialing(("127.0.0.1", nobody), Config(conn_timeout=0.02))
+    attempt.start()
+    lengths = set()
+    for _ in range(3):
+        with pytest.raises(NobodyListeningError) as caught:
+            attempt.wait()
+        lengths.add(len(caught.traceback))
+    assert len(lengths) == 1
+    assert attempt.has_failed
+    attempt.close()
+
+
+def test_the_child_of_a_fork_does_not_wait_for_its_parents_attempt(mute: socket.socket) -> None:
+    attempt = Dialing(mute.getsockname(), Config(conn_timeout=30.0))
+    attempt.start()
+    child = os.fork()
+    if not child:
+        try:
+            attempt.wait(Deadline.after(5.0))
+        except ConnClosedError:
+            attempt.close()
+            os._exit(0)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not attempt.is_settled
     attempt.close()
 
 

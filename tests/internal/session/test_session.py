@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -277,7 +279,50 @@ def _in_the_child(rig: Rig, before: int) -> int:
     OPEN.shut_down()
     if rig.session.state is not State.CLOSED or len(rig.wire.bursts) != before:
         return 2
-    return 0
+    return 0 if rig.wire.calls == ["abandon"] else 3
+
+
+def test_a_signals_handler_may_close_whatever_it_has_interrupted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the main thread holds the lock, in the middle of a write."""
+    monkeypatch.setattr("srtpy.internal.session.session.HELD_TOO_LONG", 20 * MILLISECOND)
+    write, returned = rig.core.write, threading.Event()
+
+    def close(number: int, frame: object) -> None:
+        rig.session.close()
+        returned.set()
+
+    def interrupted(message: bytes, now: int, **more: Any) -> None:
+        signal.raise_signal(signal.SIGUSR1)
+        assert returned.is_set(), "it did not wait for us"
+        write(message, now, **more)
+
+    monkeypatch.setattr(rig.core, "write", interrupted)
+    rig.start()
+    before = signal.signal(signal.SIGUSR1, close)
+    try:
+        assert rig.session.writer.write(b"last words") == 10
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    until(lambda: rig.session.state is State.CLOSED)
+    assert rig.wire.bursts[0] == [b"last words"]
+    until(lambda: not threads("srt-close-77"))
+
+
+def test_a_signals_handler_that_closes_ends_the_read_it_has_interrupted(rig: Rig) -> None:
+    rig.start()
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: rig.session.close())
+
+    def disturb() -> None:
+        until(lambda: rig.session.engine.readable.count == 1)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    try:
+        disturber = in_thread(disturb)
+        with pytest.raises(ConnClosedError):
+            rig.session.reader.read()
+        disturber.result()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 # ---- when our own code fails
@@ -308,6 +353,26 @@ def test_a_fault_of_ours_breaks_the_connection_and_leaves_no_thread(
     assert rig.session.state is State.CLOSED
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_not_even_a_logger_that_exits_keeps_a_broken_connection_open() -> None:
+    class Exiting:
+        def log(self, *arguments: object) -> None:
+            raise SystemExit
+
+    rig = Rig(config=Config(logger=Exiting()))
+
+    def fail(now: int) -> None:
+        raise RuntimeError("a bug")
+
+    rig.core.on_timer = fail
+    rig.start()
+    with rig.session.engine.lock:
+        rig.core.deadline = monotonic_now()
+        rig.session.engine.rouse_timer(monotonic_now())
+    until(rig.down.is_set)
+    rig.session.close()
+
+
 def test_closing_what_was_never_started() -> None:
     rig = Rig()
     rig.session.close()
@@ -315,14 +380,15 @@ def test_closing_what_was_never_started() -> None:
     assert rig.session.state is State.CLOSED
 
 
-def test_a_system_without_threads_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), KeyboardInterrupt()])
+def test_a_start_that_fails_costs_nothing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     rig = Rig()
 
     def refuse() -> None:
-        raise RuntimeError("can't start new thread")
+        raise error
 
     monkeypatch.setattr(rig.session._timer, "start", refuse)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(type(error)):
         rig.start()
     assert rig.wire.calls == ["unregister 77", "release"]
     assert not threads("srt-recv-77")
