@@ -52,3 +52,22 @@ def test_no_drift_and_a_jittery_path_move_nothing_seed_1(swapped: bool) -> None:
     delays = told(0, traced=True, swapped=swapped, minutes=2, jitter=10 * MILLISECOND)
     assert max(delays) <= NOMINAL + 15 * MILLISECOND
     assert min(delays) >= NOMINAL - 10 * MILLISECOND
+
+
+@both_roles
+@pytest.mark.parametrize("drift", [500, -500])
+def test_a_message_a_second_for_an_hour_stays_at_the_latency(drift: int, swapped: bool) -> None:
+    """Slow streams teach little, and an hour of such clocks is nearly two seconds."""
+    delays = told(drift, traced=True, swapped=swapped, minutes=60, period=SECOND)
+    # what has been learnt in one minute holds until the end of the next
+    assert max(abs(delay - NOMINAL) for delay in delays) <= 500 * 90 + 15 * MILLISECOND
+
+
+@both_roles
+def test_an_idle_connection_s_keepalives_keep_the_clock(swapped: bool) -> None:
+    birth = replace(Birth(config=Config()), clock=Clock(777, 100))
+    world = connected(birth, Link(DELAY), Link(DELAY), swapped=swapped)
+    world.run_for(3 * 3600 * SECOND)
+    stream = Stream(world, world.a, 5)
+    world.run_until(stream.is_complete, SECOND)
+    assert max(abs(delay - NOMINAL) for delay in stream.delays()) <= 12 * MILLISECOND

@@ -6,6 +6,9 @@ Draft: 4.7 "Drift Management".
 
 Samples come from packets the peer stamps as they leave: ACKACK and KEEPALIVE.  Data is no
 measure, its timestamps are the application's.
+
+libsrt corrects after a thousand samples, ten seconds of a busy stream.  Of a slow one that is minutes, in
+which clocks may part by a good share of the latency: so after a minute fewer will do.
 """
 
 from __future__ import annotations
@@ -17,18 +20,22 @@ from srtpy.internal.tsbpd.timebase import TimeBase
 
 DRIFT_SAMPLES: Final = 1000  # libsrt tsbpd_time.h TSBPD_DRIFT_MAX_SAMPLES
 LARGEST_DRIFT: Final[Micros] = 5 * MILLISECOND  # libsrt tsbpd_time.h TSBPD_DRIFT_MAX_VALUE
-LARGEST_SAMPLE: Final[Micros] = SECOND  # ours: clocks drift by milliseconds; a stamp that says more is a jump or a lie
+LONGEST_ROUND: Final[Micros] = 60 * SECOND  # ours: 6 ms at 100 ppm, what a pair of ordinary clocks may have
+FEWEST_SAMPLES: Final = 30  # ours: their mean is a fifth as uneven as the path; an idle peer speaks once a second
+# ours: from one round to the next clocks drift by milliseconds; a stamp that says more is a jump or a lie
+LARGEST_SAMPLE: Final[Micros] = SECOND  # ours: see above
 
 
 class DriftTracer:
-    """Averages samples and corrects the time base, a thousand at a time."""
+    """Averages samples and corrects the time base, a thousand or a minute's at a time."""
 
-    __slots__ = ("_count", "_first_rtt", "_sum", "_time_base")
+    __slots__ = ("_began", "_count", "_first_rtt", "_sum", "_time_base")
 
     def __init__(self, time_base: TimeBase) -> None:
         self._time_base = time_base
         self._sum: Micros = 0
         self._count = 0
+        self._began: Micros = 0
         self._first_rtt: Micros | None = None
 
     def sample(self, stamp: WireTime, rtt: Micros | None, now: Micros) -> bool:
@@ -42,9 +49,12 @@ class DriftTracer:
                 self._first_rtt = rtt
             # libsrt tsbpd_time.cpp addSample: half of what the path has grown is path, not clock
             delay -= (rtt - self._first_rtt) // 2
-        self._sum += min(max(delay, -LARGEST_SAMPLE), LARGEST_SAMPLE)
+        known = self._time_base.drift
+        self._sum += min(max(delay, known - LARGEST_SAMPLE), known + LARGEST_SAMPLE)
+        if not self._count:
+            self._began = now
         self._count += 1
-        if self._count < DRIFT_SAMPLES:
+        if self._count < DRIFT_SAMPLES and (self._count < FEWEST_SAMPLES or now - self._began < LONGEST_ROUND):
             return False
         self._correct()
         return True

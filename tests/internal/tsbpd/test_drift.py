@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 
 from srtpy.internal.clock.units import SECOND, WIRE_TIME_MASK
-from srtpy.internal.tsbpd.drift import DRIFT_SAMPLES, LARGEST_DRIFT, LARGEST_SAMPLE, DriftTracer
+from srtpy.internal.tsbpd.drift import (
+    DRIFT_SAMPLES,
+    FEWEST_SAMPLES,
+    LARGEST_DRIFT,
+    LARGEST_SAMPLE,
+    LONGEST_ROUND,
+    DriftTracer,
+)
 from srtpy.internal.tsbpd.timebase import TimeBase
 
 BASE = 1_000_000
@@ -80,3 +87,25 @@ def test_a_stamp_that_jumps_counts_as_a_second_at_most(jump: int) -> None:
     moved = time_base.base - BASE + time_base.drift
     assert abs(moved) == LARGEST_SAMPLE // 2
     assert abs(moved) < SECOND
+
+
+@pytest.mark.parametrize("period", [SECOND, 5 * SECOND])
+def test_of_slow_samples_fewer_will_do(period: int) -> None:
+    time_base = TimeBase(BASE, 0)
+    tracer = DriftTracer(time_base)
+    needed = max(LONGEST_ROUND // period + 1, FEWEST_SAMPLES)
+    for _ in range(2):
+        news = [tracer.sample(n * period & WIRE_TIME_MASK, None, BASE + n * period + 4_000) for n in range(needed)]
+        assert news == [False] * (needed - 1) + [True]
+    assert time_base.drift == 4_000
+
+
+def test_a_drift_that_goes_on_for_hours_is_followed_however_far_it_leads() -> None:
+    """The base moves by five milliseconds a round: what is left over has no limit."""
+    time_base = TimeBase(BASE, 0)
+    tracer = DriftTracer(time_base)
+    for minute in range(300):
+        for n in range(61):
+            at = minute * LONGEST_ROUND + n * SECOND
+            tracer.sample(at & WIRE_TIME_MASK, None, BASE + at + minute * 12_000)
+    assert time_base.base - BASE + time_base.drift == 299 * 12_000
