@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -166,3 +167,40 @@ def test_no_thread_is_left(listener: srtpy.Listener) -> None:
     with srtpy.dial(listener.local_addr, linger=0), listener.accept():
         assert len(threading.enumerate()) > len(before)
     assert {thread.name for thread in threading.enumerate()} <= before
+
+
+# ---- every end of an attempt is an exception of its own, and says what to do
+
+SECRET = "0123456789ab"
+ENDS: list[tuple[dict[str, Any], dict[str, Any], int, str]] = [  # the listener, the caller, the reason, the advice
+    ({"passphrase": SECRET}, {"passphrase": "another one"}, 1010, "wrong passphrase; compare it on both sides"),
+    ({"passphrase": SECRET}, {}, 1011, "the listener demands encryption and no passphrase is set here"),
+    ({}, {"passphrase": SECRET}, 1011, "a passphrase is set here and the listener has none"),
+    (
+        {"passphrase": SECRET, "enforced_encryption": False},
+        {},
+        1011,
+        "the peer encrypts, and no passphrase is set here",
+    ),
+    ({"passphrase": SECRET, "crypto_mode": 2}, {"passphrase": SECRET, "crypto_mode": 1}, 1017, "here it is CTR"),
+    ({"min_version": "1.9.0"}, {}, 1008, "a newer SRT version than ours"),
+    ({}, {"min_version": "1.9.0"}, 1008, "min_version demands 1.9.0"),
+]
+
+
+@pytest.mark.parametrize(("theirs", "ours", "reason", "advice"), ENDS)
+def test_refusals_are_told_apart(theirs: dict[str, Any], ours: dict[str, Any], reason: int, advice: str) -> None:
+    with srtpy.listen(LOCAL, **theirs) as listener, pytest.raises(srtpy.RejectedError, match=advice) as refused:
+        srtpy.dial(listener.local_addr, **ours)
+    assert refused.value.reason == reason
+    assert str(refused.value).count("connection rejected") == 1
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("reason", [one for one in srtpy.RejectReason if one >= 1400] + [2007])
+def test_each_access_code_arrives_with_its_advice(reason: int) -> None:
+    listener = srtpy.listen(LOCAL, accept=lambda request: reason)
+    with listener, pytest.raises(srtpy.RejectedError) as refused:
+        srtpy.dial(listener.local_addr)
+    assert refused.value.reason == reason
+    assert srtpy.RejectReason(reason).advice in str(refused.value)

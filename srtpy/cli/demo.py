@@ -1,13 +1,14 @@
 """`srtpy demo`: a stream over a bad network, on this machine alone, with a verdict.
 
-Lives here: a sender, a receiver and a lossy relay between them, the figures while they
-run, what counts as a success.
+Lives here: a sender, a receiver and a lossy relay between them, the passphrase they share, the
+figures while they run, what counts as a success.
 Never here: the transport stream (mpegts.py), the relay (lossy.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import secrets
 import statistics
 import threading
 import time
@@ -23,6 +24,7 @@ from srtpy.cli.screen import Screen, megabits
 COLUMNS: Final = {"time": 6, "sent": 14, "received": 14, "RTT": 9, "lost": 7, "resent": 7, "missing": 8, "latency": 10}
 NETWORK_DELAY: Final = 0.010  # seconds each way
 GATHER: Final = 0.002  # seconds; messages due within it are written together
+KEY_LIFE: Final = 2000  # packets; a few changes in a short demonstration
 PATIENCE: Final = 10.0  # seconds for the receiver to finish after the sender has
 
 
@@ -78,17 +80,19 @@ def run(options: argparse.Namespace) -> int:
     screen = Screen(COLUMNS)
     rate, total = options.mbps * 1e6, max(1, int(options.seconds * options.mbps * 1e6 / 8 / MESSAGE_SIZE))
     latency = options.latency / 1000
+    config = srtpy.Config(latency=latency, passphrase=secrets.token_urlsafe(16), km_refresh_rate=KEY_LIFE)
     screen.say(
         f"srtpy demo: {options.mbps:g} Mbit/s of MPEG-TS for {options.seconds:g} s over a network that loses "
-        f"{options.loss:g} % each way and takes {NETWORK_DELAY * 1000:g} ms; latency {options.latency:g} ms"
+        f"{options.loss:g} % each way and takes {NETWORK_DELAY * 1000:g} ms; latency {options.latency:g} ms; "
+        f"encrypted with AES-128, a new key every {KEY_LIFE} packets"
     )
     written_at: list[float] = []
     seen = Reception()
     with (
-        srtpy.listen(("127.0.0.1", 0), latency=latency) as listener,
+        srtpy.listen(("127.0.0.1", 0), config) as listener,
         LossyRelay(listener.local_addr[:2], loss=options.loss / 100, delay=NETWORK_DELAY) as network,
     ):
-        caller = srtpy.dial(network.address, latency=latency, stream_id="demo")
+        caller = srtpy.dial(network.address, config, stream_id="demo")
         accepted = listener.accept()
         reader = threading.Thread(target=_receive, args=(accepted, written_at, seen), name="demo-receiver")
         writer = threading.Thread(target=_send, args=(caller, total, rate, written_at), name="demo-sender")
@@ -142,6 +146,7 @@ def _verdict(
     screen.say(
         f"the network lost {network.lost} of {network.lost + network.forwarded} datagrams; "
         f"{sent.retransmits} packets were sent again; {received.recv_dropped} came too late; "
+        f"{received.recv_undecrypt} could not be decrypted, {sent.sent_km} announcements of keys; "
         f"median delay {middle:.1f} ms of {latency * 1000:g} ms latency and {NETWORK_DELAY * 1000:g} ms network"
     )
     if complete:

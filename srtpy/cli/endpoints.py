@@ -307,4 +307,4 @@ def open_end(text: str, *, is_source: bool, chunk: int = MESSAGE_SIZE, stream_id
         case "":
             return FileEnd(None if text == "-" else text, is_source=is_source, chunk=chunk)
         case other:
-            raise ValueError(f"{text}: {other}:// is not known; use srt://, udp://, file://, a path or -")
+            raise ValueError(f"{other}:// is not known; use srt://, udp://, file://, a path or -")

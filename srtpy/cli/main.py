@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import srtpy
-from srtpy.cli import demo, live
+from srtpy.cli import demo, live, probe
 
 
 def _version() -> str:
@@ -31,13 +31,13 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=f"srtpy {_version()}")
     commands = made.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (demo, live):
+    for command in (demo, live, probe):
         command.add_arguments(commands)
     return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted."""
+    """Run one command; return its exit status: 0 success, 1 failure, 2 usage, 130 interrupted, more for `probe`."""
     options = parser().parse_args(arguments)
     try:
         with srtpy.low_latency():
