@@ -22,6 +22,8 @@ from srtpy.log import Log, LogCategory, in_a_line
 
 SHORTEST: Final = 0.010
 """Seconds between two calls at least."""
+LONGEST_SLEEP: Final = 3_600.0
+"""Seconds the thread sleeps at a time: far below where the system's timeouts overflow."""
 
 
 class Repeated:
@@ -53,10 +55,11 @@ class Callbacks:
         """Call `function` every `interval` seconds, the first time after one."""
         entry = Repeated(self, max(interval, SHORTEST), function)
         with self._changed:
-            self._put(time.monotonic() + entry.interval, entry)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="srt-callbacks", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="srt-callbacks", daemon=True)
+                thread.start()  # it needs the lock first of all
+                self._thread = thread
+            self._put(time.monotonic() + entry.interval, entry)
             self._changed.notify()
         return entry
 
@@ -96,7 +99,7 @@ class Callbacks:
                 wait = self._due[0][0] - time.monotonic()
                 if wait <= 0:
                     return heapq.heappop(self._due)[2]
-                self._changed.wait(wait)
+                self._changed.wait(min(wait, LONGEST_SLEEP))
             self._thread = None
             return None
 

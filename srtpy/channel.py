@@ -11,6 +11,8 @@ from __future__ import annotations
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from math import isfinite
+from operator import index
 from typing import Any, Final, TypeAlias
 
 from srtpy.config import MAX_MSS, PACKET_OVERHEAD
@@ -44,6 +46,10 @@ class Channel(ABC):
 
     __iter__ = None
     """Not iterable, so that `conn, address = listener.accept()` fails at once; iterate `messages()`."""
+
+    def __getstate__(self) -> object:
+        """Refuse to be pickled or copied, as a `socket.socket` does: a copy would close the original."""
+        raise TypeError(f"cannot pickle or copy {type(self).__name__!r} object")
 
     @property
     @abstractmethod
@@ -81,7 +87,7 @@ class Channel(ABC):
             ConnectionBrokenError: the peer has been silent for too long; everything that came has been read.
             ConnClosedError: the connection was closed on this side.
         """
-        return self._reader.read(size)
+        return self._reader.read(index(size))
 
     def read_into(self, buffer: bytearray | memoryview) -> int:
         """Read into a writable buffer, as `read(len(buffer))` would; return the number of bytes, 0 at the end."""
@@ -138,6 +144,8 @@ class Channel(ABC):
     def write_many(self, messages: Iterable[BytesLike]) -> int:
         """Write many messages in one call; cheaper than one by one.
 
+        What an iterator yields is collected first: one that goes on without end, or at a stream's pace, is for `write`.
+
         Returns:
             How many were taken: all of them, unless time was up in the middle.
 
@@ -152,13 +160,15 @@ class Channel(ABC):
 
     def write_msg_ctrl(self, data: BytesLike, msg_ctrl: MsgCtrl) -> int:
         """Write one message with an origin time, a time to live or freedom of order of its own."""
-        stamp = None if msg_ctrl.src_time is None else from_seconds(msg_ctrl.src_time)
+        source_time = msg_ctrl.src_time
+        if source_time is not None and not isfinite(source_time):
+            raise ValueError(f"src_time={source_time} is no instant of time.monotonic()")
+        stamp = None if source_time is None else from_seconds(source_time)
         if stamp is not None and stamp < self._born:
             stamp = None
         ttl = seconds(msg_ctrl.msg_ttl, "msg_ttl")
-        return self._writer.write_control(
-            _octets(data), stamp, None if ttl is None else from_seconds(ttl), msg_ctrl.in_order
-        )
+        lifetime = None if ttl is None or not isfinite(ttl) else from_seconds(ttl)
+        return self._writer.write_control(_octets(data), stamp, lifetime, msg_ctrl.in_order)
 
     # ---- as a socket
 
@@ -173,6 +183,8 @@ class Channel(ABC):
         if nbytes < 0:
             raise ValueError("negative buffersize in recv_into")
         view = memoryview(buffer).cast("B")
+        if nbytes > len(view):
+            raise ValueError("buffer too small for requested bytes")
         return self.read_into(view[:nbytes] if nbytes else view)
 
     def send(self, data: BytesLike) -> int:

@@ -138,7 +138,8 @@ class Conn(Channel):
         dialing = self._dialing
         if dialing is None:
             self._session.close()
-            self._observer.freeze()
+            if self.state is ConnState.CLOSED:  # else we are on a thread that must not wait for the end
+                self._observer.freeze()
         else:
             self._is_given_up = True
             dialing.close()
@@ -152,14 +153,19 @@ class Conn(Channel):
         self.close()
 
     def __del__(self) -> None:
-        is_whole = hasattr(self, "_session")
-        if not is_whole or self.closed or (self._dialing is not None and self.state is ConnState.BROKEN):
+        # a collection may come while this very thread holds the session's lock: nothing here may want it
+        if not hasattr(self, "_session"):
             return
-        warnings.warn(f"unclosed connection {self!r}", ResourceWarning, stacklevel=2, source=self)
-        end = self._session.shut_down if self._dialing is None else self._dialing.close
-        # on a thread: a collection may come while this very thread holds the session's lock
+        dialing, watch = self._dialing, self._watch
+        if self.closed if dialing is None else self._is_given_up or dialing.has_failed:
+            return
+        shown = repr(self) if dialing is None else "<srtpy.Conn connecting>"
+        warnings.warn(f"unclosed connection {shown}", ResourceWarning, stacklevel=2, source=self)
+        ends = [self._session.shut_down if dialing is None else dialing.close]
+        if watch is not None:
+            ends.append(watch.cancel)
         with contextlib.suppress(RuntimeError):
-            threading.Thread(target=end, name="srt-unclosed", daemon=True).start()
+            threading.Thread(target=lambda: [end() for end in ends], name="srt-unclosed", daemon=True).start()
 
     @property
     def closed(self) -> bool:
@@ -238,7 +244,7 @@ class Conn(Channel):
         `stats(clear=True)` and it do not disturb each other.
 
         Args:
-            interval: seconds; 0 means 1.
+            interval: seconds, 0.01 at least; 0 means 1.
             callback: None ends it, as closing does.
         """
         if self._watch is not None:
@@ -250,7 +256,7 @@ class Conn(Channel):
             raise TypeError(f"on_stats takes a callable or None, not {type(callback).__name__}")
         if self.closed:
             raise ConnClosedError()
-        self._watch = CALLBACKS.every(interval if interval > 0 else 1.0, Watch(self._observer, callback))
+        self._watch = CALLBACKS.every(seconds(interval, "interval") or 1.0, Watch(self._observer, callback))
 
     def send_rate(self) -> tuple[float, float]:
         """Return packets and bytes sent a second: over the last second, or since the last look if that is longer."""
@@ -280,8 +286,9 @@ class Conn(Channel):
         Raises:
             InvalidOptionError: there is no such option.
             ConnClosedError: the connection is closed; only `SockOpt.STATE` can still be read.
+            WouldBlockError: it is still being made; only `SockOpt.STATE` can be read.
         """
-        return get_option(self._inside, option)
+        return self.state if option == SockOpt.STATE else get_option(self._inside, option)
 
     def set_option(self, option: SockOpt, value: object) -> None:
         """Set an option that can change while connected.

@@ -106,7 +106,10 @@ _KINDS: Final = {
 def _check_seconds(rule: Rule, name: str, value: object) -> object:
     if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
         return _WRONG_TYPE
-    seconds = float(cast(float, value))
+    try:
+        seconds = float(cast(float, value))
+    except OverflowError:
+        raise rule.wrong(name, value) from None
     if seconds in rule.also or rule.low <= seconds <= rule.high:
         return seconds
     hint = ""

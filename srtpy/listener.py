@@ -174,6 +174,10 @@ class Listener:
     ) -> None:
         self.close()
 
+    def __getstate__(self) -> object:
+        """Refuse to be pickled or copied, as a `socket.socket` does: a copy would close the original."""
+        raise TypeError(f"cannot pickle or copy {type(self).__name__!r} object")
+
     def __del__(self) -> None:
         if not hasattr(self, "_accepting") or self.closed:
             return

@@ -227,7 +227,7 @@ _AS_COUNTED: Final = (
 
 def _rates(total: Counts) -> dict[str, float]:
     sent = total["sent_unique_packets"] + total["retransmits"]
-    expected = total["recv_packets"] + total["recv_dropped"]
+    expected = total["recv_unique_packets"] + total["recv_dropped"]
     return {
         "send_loss_rate": 100 * total["sent_loss"] / sent if sent else 0.0,
         "recv_loss_rate": 100 * total["recv_dropped"] / expected if expected else 0.0,

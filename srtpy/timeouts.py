@@ -40,7 +40,7 @@ class Patience:
 
 
 class Timeouts:
-    """The timeouts of one connection; guarded by a lock of its own, which nothing is waited for under."""
+    """The timeouts of one connection; guarded by a lock of its own, under which a session is told, for a moment."""
 
     __slots__ = ("_lock", "_tell_reader", "_tell_writer", "reading", "timeout", "writing")
 

@@ -74,6 +74,30 @@ def test_a_callback_that_raises_is_logged_and_called_again(
     assert "on purpose" in caplog.text
 
 
+def test_one_that_is_never_due_stops_no_other() -> None:
+    callbacks, done = Callbacks(), threading.Event()
+    never = callbacks.every(1e12, lambda: None)
+    soon = callbacks.every(0.01, done.set)
+    assert done.wait(5)
+    never.cancel()
+    soon.cancel()
+
+
+def test_a_system_without_threads_keeps_nothing_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    callbacks, done = Callbacks(), threading.Event()
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            callbacks.every(0.01, lambda: None)
+    assert not callbacks._due
+    entry = callbacks.every(0.01, done.set)
+    assert done.wait(5)
+    entry.cancel()
+
+
 def test_cancelling_in_the_callback_itself() -> None:
     callbacks, calls, done = Callbacks(), [], threading.Event()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import threading
 import time
 from typing import Any
@@ -41,6 +42,16 @@ def test_a_message_read_in_parts_keeps_its_rest() -> None:
         assert b.read_into(buffer) == 2
         assert bytes(buffer) == b"de"
         assert b.read_many() == [b"fgh", b"next"]
+
+
+def test_a_size_that_is_no_number_takes_nothing() -> None:
+    with pair() as (a, b):
+        a.write(b"abcdefgh")
+        for bad in (None, 2.5, "2"):
+            for call in (b.read, b.recv, b.read_many):
+                with pytest.raises(TypeError):
+                    call(bad)  # type: ignore[operator]
+        assert b.read() == b"abcdefgh"
 
 
 @pytest.mark.parametrize("data", [b"\x01\x00\x02\x00", bytearray(b"\x01\x00\x02\x00"), memoryview(b"\x01\x00\x02\x00")])
@@ -109,10 +120,17 @@ def test_metadata() -> None:
 
 
 def test_bad_metadata() -> None:
-    with pair() as (a, _):
-        for bad in (MsgCtrl(msg_ttl=-1), MsgCtrl(msg_ttl=float("nan"))):
+    with pair() as (a, b):
+        for bad in (
+            MsgCtrl(msg_ttl=-1),
+            MsgCtrl(msg_ttl=math.nan),
+            MsgCtrl(src_time=math.nan),
+            MsgCtrl(src_time=math.inf),
+        ):
             with pytest.raises(ValueError):
                 a.write_msg_ctrl(b"x", bad)
+        a.write_msg_ctrl(b"for ever", MsgCtrl(msg_ttl=math.inf))
+        assert b.read() == b"for ever"
 
 
 def test_as_a_socket() -> None:
@@ -129,6 +147,8 @@ def test_as_a_socket() -> None:
         for call in (b.recv, lambda size: b.recv_into(buffer, size)):
             with pytest.raises(ValueError):
                 call(-1)
+        with pytest.raises(ValueError, match="too small"):
+            b.recv_into(buffer, 9)
 
 
 def test_timeouts() -> None:
@@ -146,6 +166,11 @@ def test_timeouts() -> None:
         assert b.gettimeout() is None
         with pytest.raises(ValueError):
             b.settimeout(-1)
+        b.settimeout(math.inf)
+        b.set_deadline(math.inf)
+        b.set_deadline(-math.inf)
+        with pytest.raises(DeadlineError):
+            b.read()
 
 
 def test_deadlines() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import socket
 import threading
 import warnings
@@ -62,6 +64,29 @@ def test_unclosed_connections_are_reported_and_closed() -> None:
     b.close()
 
 
+def test_an_unclosed_connection_ends_its_callbacks() -> None:
+    a, b, *_ = join()
+    with b, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        a.on_stats(60, print)
+        watch = a._watch
+        assert watch is not None
+        del a
+        gc.collect()
+        assert b.read() == b""
+        while not watch.is_cancelled:
+            pass
+
+
+def test_no_copies() -> None:
+    with pair() as (a, _):
+        for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="cannot pickle or copy 'Conn'"):
+                duplicate(a)
+        gc.collect()
+        assert not a.closed
+
+
 def test_who_and_how() -> None:
     with pair(Config(latency=0.02, stream_id="live/a")) as (a, b):
         assert a.socket_id == b.peer_socket_id != a.peer_socket_id
@@ -92,6 +117,24 @@ def test_statistics() -> None:
     assert a.stats().duration == a.stats().duration
 
 
+def test_closing_on_a_thread_of_the_connections_own_waits_for_nothing() -> None:
+    a, b, *_ = join()
+    closed = threading.Event()
+
+    def close() -> None:
+        with a._session.engine.lock:
+            pass  # ours to take: nobody holds it while it is given back
+        a.close()
+        closed.set()
+
+    a._session._on_down = close
+    with b:
+        a._session.shut_down()
+        assert closed.wait(5)
+    a.close()
+    assert a.stats().duration == a.stats().duration
+
+
 def test_statistics_called_back() -> None:
     with pair() as (a, b):
         a.write(b"x")
@@ -111,6 +154,9 @@ def test_statistics_called_back() -> None:
         assert sum(stats.sent_packets for stats in seen) == 0
         with pytest.raises(TypeError):
             a.on_stats(1, "not callable")  # type: ignore[arg-type]
+        for bad in (-1, float("nan")):
+            with pytest.raises(ValueError):
+                a.on_stats(bad, look)
     with pytest.raises(ConnClosedError):
         a.on_stats(1, look)
 
@@ -197,6 +243,7 @@ def test_without_waiting(listener: srtpy.Listener) -> None:
         assert caller.state is ConnState.CONNECTING
         assert not caller.closed
         assert repr(caller) == "<srtpy.Conn connecting>"
+        assert caller.get_option(SockOpt.STATE) is ConnState.CONNECTING
         caller.settimeout(5)
         for call in (caller.read, caller.stats, lambda: caller.write(b"x"), lambda: caller.stream_id):
             with pytest.raises(srtpy.WouldBlockError, match="not yet connected"):
@@ -227,10 +274,37 @@ def test_without_waiting_failures_come_later(silent: tuple[str, int]) -> None:
         for _ in range(2):
             with pytest.raises(srtpy.ConnectionTimeoutError):
                 caller.wait_connected()
-        assert caller.state is ConnState.BROKEN
+        assert caller.state is caller.get_option(SockOpt.STATE) is ConnState.BROKEN
         with pytest.raises(srtpy.ConnectionTimeoutError):
             caller.read()
     assert repr(caller) == "<srtpy.Conn closed>"
+
+
+def test_forgotten_while_connecting_whatever_lock_the_collecting_thread_holds(listener: srtpy.Listener) -> None:
+    caller = srtpy.dial(listener.local_addr, wait=False, latency=0.02, linger=0)
+    with listener.accept() as accepted:
+        dialing = caller._dialing
+        assert dialing is not None
+        session = dialing.wait()
+        with session.engine.lock, warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            collecting = threading.Thread(target=caller.__del__)
+            collecting.start()
+            collecting.join(5)
+            assert not collecting.is_alive()
+        assert "<srtpy.Conn connecting>" in str(caught[0].message)
+        assert accepted.read() == b""
+    caller.close()
+
+
+def test_an_attempt_that_failed_is_forgotten_without_a_word(silent: tuple[str, int]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        caller = srtpy.dial(silent, wait=False, conn_timeout=0.01)
+        with pytest.raises(srtpy.ConnectionTimeoutError):
+            caller.wait_connected()
+        caller.__del__()
+    caller.close()
 
 
 def test_closed_while_connecting(silent: tuple[str, int]) -> None:

@@ -100,6 +100,7 @@ def test_what_is_taken(rule: Rule, value: object, kept: object) -> None:
         (Rule(kind="seconds", low=0, high=9), "1", TypeError),
         (Rule(kind="seconds", low=0, high=9), 8000, ValueError),
         (Rule(kind="seconds", low=0, high=9), float("nan"), ValueError),
+        (Rule(kind="seconds", low=0, high=9), 10**400, ValueError),
         (Rule(kind="flag"), 1, TypeError),
         (Rule(kind="text", high=4), b"x", TypeError),
         (Rule(kind="text", high=4), "12345", ValueError),

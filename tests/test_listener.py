@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import copy
 import gc
 import logging
+import pickle
 import threading
 import warnings
 from collections.abc import Callable
@@ -244,6 +246,14 @@ def test_settings_are_copied() -> None:
         called(listener)
         with listener.accept() as accepted:
             assert accepted.get_option(srtpy.SockOpt.RCV_LATENCY) == 0.02 if not accepted.closed else True
+
+
+def test_no_copies() -> None:
+    with srtpy.listen(LOCAL) as listener:
+        for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="cannot pickle or copy 'Listener'"):
+                duplicate(listener)
+        assert not listener.closed
 
 
 def test_unclosed_listeners_are_reported() -> None:

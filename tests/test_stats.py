@@ -88,7 +88,7 @@ def test_since_the_beginning() -> None:
     assert stats.mbps_recv_rate == pytest.approx(stats.recv_total_bytes * 8 / 2e6)
     assert stats.lost_packets == COUNTS["sent_loss"]
     assert stats.send_loss_rate == pytest.approx(100 * stats.lost_packets / stats.sent_packets)
-    expected = stats.recv_packets + stats.recv_dropped
+    expected = stats.recv_unique_packets + stats.recv_dropped
     assert stats.recv_loss_rate == pytest.approx(100 * stats.recv_dropped / expected)
     average = stats.recv_bytes / stats.recv_packets
     assert stats.recv_loss_bytes == int(stats.recv_loss * (average + 44))

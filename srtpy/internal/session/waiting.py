@@ -15,6 +15,7 @@ from srtpy.errors import DeadlineError, SRTError, WouldBlockError
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import NEVER, SECOND, Micros, from_seconds
 
+FAR: Final = 1e12  # ours: seconds; what is further off never comes, infinity included
 LONGEST_SLEEP: Final[Micros] = 3_600 * SECOND  # ours: far below where a lock's timeout overflows; then all look again
 
 
@@ -46,8 +47,8 @@ class Deadline:
         given = [timeout for timeout in timeouts if timeout is not None]
         shortest = min(given, default=None)
         return cls(
-            NEVER if at is None else min(from_seconds(at), NEVER),
-            NEVER if shortest is None else min(from_seconds(shortest), NEVER),
+            NEVER if at is None else _instant(at),
+            NEVER if shortest is None else _instant(shortest),
             is_blocking and (shortest is None or shortest > 0),
         )
 
@@ -73,6 +74,10 @@ class Deadline:
                 "(deadlines are instants of time.monotonic(); did you mean settimeout?)"
             )
         return DeadlineError(f"{what} within {(self.limit(began) - began) / SECOND:.3f} s")
+
+
+def _instant(seconds: float) -> Micros:
+    return NEVER if seconds >= FAR else from_seconds(max(seconds, -FAR))
 
 
 FOREVER: Final = Deadline()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import signal
 import threading
 from threading import Event, Lock
@@ -29,6 +30,8 @@ BEGAN = 1_000 * SECOND
         (None, (0.0, 3.0), True, BEGAN),
         (1_001.0, (3.0,), False, BEGAN),
         (1e30, (1e30,), True, NEVER),
+        (math.inf, (math.inf,), True, NEVER),
+        (-math.inf, (), True, -(10**18)),
     ],
 )
 def test_the_earliest_counts(
