@@ -69,6 +69,12 @@ class Outcome:
     report: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
     fault: str = ""
+    stood_still: float = 0.0  # the longest the machine, or the network made on it, stood still meanwhile; seconds
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that was sent has arrived."""
+        return bool(self.report) and not self.first_difference()
 
     def first_difference(self) -> str:
         """Return "" if what arrived begins with all that was sent, else where it differs."""
@@ -88,20 +94,25 @@ class Outcome:
 
 
 class Stage:
-    """Runs cells: the tools, a proxy process, the stream to send, a room for files."""
+    """Runs cells, once: the tools, a proxy process, the stream to send, a room for files."""
 
-    def __init__(self, source: Path, room: Path, tools: dict[str, str], proxy: ProxyProcess) -> None:
-        self.source, self.room, self.tools, self.proxy = source, room, tools, proxy
+    def __init__(self, source: Path, room: Path, tools: dict[str, str]) -> None:
+        self.source, self.room, self.tools = source, room, tools
+        self.proxy = ProxyProcess()
         self._routes = 0
 
     def run(self, cells: Iterable[Cell]) -> dict[Cell, Outcome]:
         """Run cells all at once; return what came of each."""
         outcomes = {cell: self._prepare(cell) for cell in cells}
         threads = [threading.Thread(target=self._run, args=item) for item in outcomes.items()]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with self.proxy, Stillness() as stillness:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            late = self.proxy.counters()["late_us_worst"] / 1_000_000
+        for outcome in outcomes.values():
+            outcome.stood_still = max(stillness.longest, late)
         return outcomes
 
     def _prepare(self, cell: Cell) -> Outcome:
@@ -131,7 +142,8 @@ class Stage:
         """Return what the proxy did to the flow towards `port`."""
         counted = self.proxy.counters()
         found = [route for route in counted["routes"] if route["target"] == port]
-        return {**found[0], "kernel_drops": counted["kernel_drops"]} if found else {}
+        own = {name: value for name, value in counted.items() if name != "routes"}
+        return {**found[0], **own} if found else {}
 
     def _tool_sends(self, cell: Cell, outcome: Outcome) -> None:
         wanted = self.source.stat().st_size if cell.tool == "srt-live-transmit" else 0
@@ -201,6 +213,29 @@ def ffmpeg_words(cell: Cell, url: str, source: Path, outcome: Outcome) -> list[s
     muxer = "f=mpegts:muxrate=10M"
     both = f"[{muxer}]{outcome.sent}|[{muxer}]{url}&linger=5"
     return [*words, "-re", "-i", str(source), "-map", "0", "-c", "copy", "-f", "tee", both]
+
+
+class Stillness:
+    """Notices when the machine stands still: a thread that wants to wake each five milliseconds."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Stillness:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ends.is_set():
+            before = time.monotonic()
+            time.sleep(0.005)
+            self.longest = max(self.longest, time.monotonic() - before - 0.005)
 
 
 class Tool:

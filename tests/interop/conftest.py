@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.interop.cells import Cell, Outcome, Stage
-from tests.tools.udp_proxy import ProxyProcess
 
 MINUTE = 60
 STREAMS_PER_CORE = 4
+STILL = 0.06  # seconds a machine may stop without making a stream of 250 ms latency void
+ATTEMPTS = 3
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,8 +60,12 @@ def outcome_of(
     ffmpeg: str,
     srt_live_transmit: str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[Cell], Outcome]]:
-    """Return what came of a cell; streams of a minute run in waves, several cells of this session at once."""
+) -> Callable[[Cell], Outcome]:
+    """Return what came of a cell; streams of a minute run in waves, several cells of this session at once.
+
+    What fails while the machine stood still is void and runs again, twice at most: 250 ms of latency
+    cannot be judged on a machine (or through a network made on it) that stops for a quarter of them.
+    """
     chosen: list[Cell] = []
     for item in request.session.items:
         call = getattr(item, "callspec", None)
@@ -70,14 +75,23 @@ def outcome_of(
     chosen = [cell for start in range(4) for cell in chosen[start::4]]  # each wave has some of every kind
     finished: dict[Cell, Outcome] = {}
     tools = {"ffmpeg": ffmpeg, "srt-live-transmit": srt_live_transmit}
-    room = tmp_path_factory.mktemp("streams")
-    with ProxyProcess() as proxy:
-        stage = Stage(minute, room, tools, proxy)
 
-        def outcome(cell: Cell) -> Outcome:
-            if cell not in finished:
-                waiting = [each for each in chosen if each not in finished and each != cell]
-                finished.update(stage.run([cell, *waiting[: STREAMS_PER_CORE * (os.cpu_count() or 1) - 1]]))
-            return finished[cell]
+    def run(cells: list[Cell]) -> None:
+        outcomes = Stage(minute, tmp_path_factory.mktemp("streams"), tools).run(cells)
+        for cell, outcome in outcomes.items():
+            if cell in finished:
+                finished[cell].arrived.unlink(missing_ok=True)
+            finished[cell] = outcome
 
-        yield outcome
+    def outcome(cell: Cell) -> Outcome:
+        if cell not in finished:
+            wave = [cell, *(each for each in chosen if each not in finished and each != cell)]
+            wave = wave[: STREAMS_PER_CORE * (os.cpu_count() or 1)]
+            for _ in range(ATTEMPTS):
+                run(wave)
+                wave = [each for each in wave if finished[each].stood_still > STILL and not finished[each].is_complete]
+                if not wave:
+                    break
+        return finished[cell]
+
+    return outcome

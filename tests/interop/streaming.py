@@ -16,7 +16,9 @@ def assert_complete(cell: Cell, outcome: Outcome, packets: Probe) -> None:
     report, stats = outcome.report, outcome.report.get("stats", {})
     assert report, f"no report: {outcome.fault}"
     where = outcome.first_difference()
-    assert not where, f"differs at {where}; {report}; {outcome.network}; {outcome.fault}"
+    assert not where, (
+        f"differs at {where}; stood still {outcome.stood_still:.3f} s; {outcome.network}; {stats}; {outcome.fault}"
+    )
     sent, arrived = packets(outcome.sent), packets(outcome.arrived)
     assert not arrived["complaints"]
     assert arrived["streams"] == sent["streams"]

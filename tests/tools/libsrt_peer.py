@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -53,7 +54,7 @@ def build(cache: Path = CACHE) -> Path:
     return program
 
 
-class PeerProcess:
+class PeerProcess(ABC):
     """A running peer of either make; a context manager that ends it.
 
     Settings are those at the top of `libsrt_peer.c`: `mode`, `role`, `port`, `size`, `rate`, `count`,
@@ -71,9 +72,9 @@ class PeerProcess:
         self.port = int(str(settings.get("port", 0)))
 
     @staticmethod
+    @abstractmethod
     def program() -> list[str]:
         """Return the words that start it."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         if self._mode == "listener":

@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import heapq
 import json
+import os
 import select
 import socket
 import subprocess
@@ -352,6 +353,8 @@ def main(arguments: list[str] | None = None) -> None:
     for name, value in asdict(CLEAR).items():
         parser.add_argument("--" + name.replace("_", "-"), type=type(value), default=value)
     chosen = parser.parse_args(arguments)
+    with contextlib.suppress(OSError):
+        os.nice(-10)  # a network does not wait for its users to finish computing
     with UdpProxy() as proxy, contextlib.suppress(KeyboardInterrupt):
         if chosen.stdin:
             _serve_stdin(proxy)
