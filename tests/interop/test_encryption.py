@@ -135,7 +135,8 @@ def test_who_demands_gcm_refuses_a_libsrt_that_has_none() -> None:
         srtpy.listen(("127.0.0.1", 0), gcm) as listener,
         LibsrtPeer(mode="caller", port=listener.local_addr[1], passphrase=PASSPHRASE) as caller,
     ):
-        assert caller.outcome(10)["refused"] == srtpy.RejectReason.CRYPTO - 1000
+        # 1017 came with AES-GCM: an older libsrt reads a code it has no name for as 0
+        assert caller.outcome(10)["refused"] in (0, srtpy.RejectReason.CRYPTO - 1000)
 
 
 STATES = [  # the passphrases of caller and listener; states, sending and receiving, of the caller, of the listener

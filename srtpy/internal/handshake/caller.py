@@ -301,7 +301,9 @@ class Caller:
         config = self._config
         if reason == RejectReason.UNSECURE:
             if config.passphrase:
-                return "a passphrase is set here and the listener has none; set the same one there, or none here"
+                # libsrt 1.5.1 refuses so what it cannot read
+                hint = "; or it knows no AES-GCM: try crypto_mode CTR" if config.crypto_mode.name == "GCM" else ""
+                return f"a passphrase is set here and the listener has none; set the same one there, or none here{hint}"
             return "the listener demands encryption and no passphrase is set here; set the listener's"
         if reason == RejectReason.CRYPTO:
             return f"{reason.advice} (here it is {config.crypto_mode.name})"
