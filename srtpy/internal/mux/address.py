@@ -69,6 +69,9 @@ def parse_address(address: str | Sequence[object]) -> tuple[str, int]:
 
 
 def _parse_text(text: str) -> tuple[str, int]:
+    if "://" in text:
+        scheme = text.partition("://")[0]
+        raise ValueError(f"an address begins with its host, not with {scheme}://; URLs are for open_url")
     host, colon, port = text.rpartition(":")
     if not colon:
         raise ValueError(f"no port in the address {text!r}: {_HINT}")
@@ -128,7 +131,11 @@ def resolve_local(address: str | Sequence[object], ipv6_only: bool | None = None
 def _look_up(host: str, port: int, *, passive: bool) -> list[Endpoint]:
     flags = socket.AI_PASSIVE if passive else 0
     found: list[Endpoint] = []
-    for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags):
+    try:
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)
+    except socket.gaierror as error:  # it does not say which host
+        raise socket.gaierror(error.errno, f"no address for the host {host!r}: {error.strerror}") from None
+    for family, _, _, _, address in answers:
         if family == socket.AF_INET:
             found.append(Endpoint(family, (str(address[0]), port)))
         elif family == socket.AF_INET6:
@@ -142,6 +149,12 @@ def plain(address: Address) -> Address:
     if len(address) == 4 and host.startswith(_MAPPED) and "." in host:
         return (host[len(_MAPPED) :], address[1])
     return address
+
+
+def shown(address: Address) -> str:
+    """Return an address as people write it: an IPv6 host in brackets."""
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def decode_sockaddr(raw: bytes) -> Address:

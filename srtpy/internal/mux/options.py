@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from srtpy.config import Config
-from srtpy.internal.mux.address import IP_PKTINFO, Endpoint
+from srtpy.internal.mux.address import IP_PKTINFO, Endpoint, shown
 
 SOL_UDP: Final = 17  # ours: Linux socket.h SOL_UDP, which the socket module lacks
 UDP_SEGMENT: Final = 103  # ours: Linux udp.h UDP_SEGMENT, which the socket module lacks
@@ -73,7 +73,10 @@ def _open(
         if local is not None:
             if local.is_wildcard and remote is None:
                 _ask_for_packet_info(sock)
-            sock.bind(local.address)
+            try:
+                sock.bind(local.address)
+            except OSError as error:  # it does not say which address
+                raise OSError(error.errno, f"{error.strerror}: {shown(local.address)} (UDP)") from None
         if remote is not None:
             sock.connect(remote.address)
     except BaseException:
@@ -84,7 +87,10 @@ def _open(
 
 def _apply(sock: socket.socket, config: Config) -> None:
     if config.bind_to_device:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, config.bind_to_device.encode())
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, config.bind_to_device.encode())
+        except OSError as error:  # it does not say which device
+            raise OSError(error.errno, f"bind_to_device={config.bind_to_device!r}: {error.strerror}") from None
     wished = BUFFER_PACKETS * config.mss
     for option, size in ((socket.SO_RCVBUF, config.udp_recv_buf_size), (socket.SO_SNDBUF, config.udp_send_buf_size)):
         sock.setsockopt(socket.SOL_SOCKET, option, size or wished)

@@ -38,7 +38,7 @@ from srtpy.internal.core.agreeing import Initiating, fitted
 from srtpy.internal.core.connection import Connection
 from srtpy.internal.handshake.caller import Caller
 from srtpy.internal.handshake.negotiation import Negotiated, Opened, Refused
-from srtpy.internal.mux.address import Endpoint, Path, parse_address, resolve_remote
+from srtpy.internal.mux.address import Endpoint, Path, parse_address, resolve_remote, shown
 from srtpy.internal.mux.mux import Mux
 from srtpy.internal.mux.opening import open_dialing
 from srtpy.internal.mux.routes import Inbox
@@ -229,9 +229,9 @@ class Dialing:
             for event in caller.events():
                 if isinstance(event, Opened):
                     return event.negotiated
-                raise _refusal(event, mux)
+                raise _refusal(event, mux, path)
             if now >= until or (is_impatient and mux.counters.refusals):
-                raise _silence(mux)
+                raise _silence(mux, path)
             wakes_at = min(caller.next_deadline(), until)
             if is_impatient:
                 wakes_at = min(wakes_at, now + REFUSAL_LOOK)
@@ -241,13 +241,17 @@ class Dialing:
                     caller.receive_datagrams(item[0], monotonic_now())
 
 
-def _refusal(refused: Refused, mux: Mux) -> SRTError:
+def _refusal(refused: Refused, mux: Mux, path: Path) -> SRTError:
     """Return the error for the end of an opening."""
     if refused.reason == RejectReason.TIMEOUT:
-        return _silence(mux, refused.text)
+        return _silence(mux, path, refused.text)
     reason = RejectReason(refused.reason)
-    return RejectedError(reason, f"connection rejected ({reason.name}, {reason.value}): {refused.text}")
+    by = shown(path.remote)
+    return RejectedError(reason, f"connection rejected by {by} ({reason.name}, {reason.value}): {refused.text}")
 
 
-def _silence(mux: Mux, text: str = "") -> SRTError:
-    return NobodyListeningError() if mux.counters.refusals else ConnectionTimeoutError(text)
+def _silence(mux: Mux, path: Path, text: str = "") -> SRTError:
+    where = shown(path.remote)
+    if mux.counters.refusals:
+        return NobodyListeningError(f"nobody listens on {where} (UDP); check the port, and that the listener runs")
+    return ConnectionTimeoutError(f"{where}: {text or ConnectionTimeoutError.default_text}")
