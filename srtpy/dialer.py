@@ -74,7 +74,7 @@ def open_url(url: str, **fields: Unpack[ConfigFields]) -> Conn:
         DeadlineError: no caller came within `timeout`.
         OSError: what `dial` and `listen` raise.
     """
-    parsed = parse_url(url)
+    parsed = parse_url(url, is_quiet=True)
     config = settings(Config.from_url(url), fields)
     conn = _accept_one(parsed, config) if parsed.mode == "listener" else _call(parsed, config)
     conn.settimeout(parsed.timeout)
@@ -83,7 +83,10 @@ def open_url(url: str, **fields: Unpack[ConfigFields]) -> Conn:
 
 def _call(parsed: SrtUrl, config: Config) -> Conn:
     if parsed.mode != "caller":
-        raise ValueError(f"mode={parsed.mode} is not supported yet: use caller or listener")
+        raise ValueError(
+            f"mode={parsed.mode} is not supported yet: use caller or listener "
+            "(a URL with a host and an adapter, and no mode, means rendezvous)"
+        )
     host, port = parsed.local
     return _dial(parsed.remote, config, parsed.local if host or port else None)
 

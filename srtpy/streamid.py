@@ -14,7 +14,6 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 PREFIX: Final = "#!::"
-_ENCODED_PREFIX: Final = "%23%21"
 _LONGEST: Final = 512
 
 
@@ -88,7 +87,8 @@ def parse_stream_id(raw: str) -> StreamIDInfo:
     Text that does not begin with `#!::` is a resource name as it is.  Otherwise it is pairs
     `key=value` between commas, of which those without "=" are skipped; keys other than u, r, h, s,
     t and m go to `extra`.  Values are taken as they are, with one exception: some senders leave the
-    id percent-encoded as it stood in their URL, so one that begins with `%23%21` is decoded first.
+    id percent-encoded as it stood in their URL (`%23%21%3A%3Ar%3D…`, or just `%23!::r=…`), so one that begins
+    with `#!::` only once it is decoded is taken decoded.
 
     Raises:
         ValueError: nothing usable after `#!::`, more than 512 bytes, or not text in UTF-8.
@@ -96,7 +96,7 @@ def parse_stream_id(raw: str) -> StreamIDInfo:
     if not isinstance(raw, str):
         raise TypeError(f"a stream id is a str, not {type(raw).__name__}")
     _checked(raw)
-    if raw.startswith(_ENCODED_PREFIX):
+    if not raw.startswith(PREFIX) and unquote_to_bytes(raw).startswith(PREFIX.encode()):
         raw = unquote_to_bytes(raw).decode()
     if not raw.startswith(PREFIX):
         return StreamIDInfo(resource_name=raw)

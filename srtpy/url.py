@@ -12,8 +12,9 @@ stream id, and turn "+" into a space.  Here a value may hold anything but "&", a
 from __future__ import annotations
 
 import re
+import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote_to_bytes
@@ -84,6 +85,8 @@ def _latency(value: str) -> float:
             "more than 65535 ms; did you mean microseconds, as in ffmpeg's URLs? "
             f"Then write {value}us, or {seconds:g} here"
         )
+    if 0 < seconds < 0.02:
+        raise ValueError("less than 20 ms; a number without a unit is in milliseconds, 200ms and 0.2s are the same")
     return seconds
 
 
@@ -197,8 +200,12 @@ _FFMPEG_NAMES: Final = {
 }
 
 
-def parse_url(url: str) -> SrtUrl:
-    """Take an srt:// URL apart; an unknown key is warned about and left out.
+def parse_url(url: str, *, is_quiet: bool = False) -> SrtUrl:
+    """Take an srt:// URL apart; an unknown key, and a path, is warned about and left out.
+
+    Args:
+        url: the URL.
+        is_quiet: warn of nothing, since somebody else has.
 
     Raises:
         ValueError: not an srt:// URL, or a value that makes no sense; the text names the key.
@@ -207,13 +214,33 @@ def parse_url(url: str) -> SrtUrl:
     if not separator or scheme.lower() != "srt":
         raise ValueError(f"not an srt:// URL: {scheme + separator}...")
     authority, _, query = rest.partition("?")
-    host, port = split_address(authority.partition("/")[0])
+    authority, _, path = authority.partition("/")
+    host, port = split_address(authority)
     pairs = _split_query(query)
+    if not is_quiet:
+        _warn_of_what_is_left_out(path, pairs)
     mode, remote, local = _addresses(host, port, pairs)
     fields = _fields(pairs)
     seconds = _value("timeout", pairs, _milliseconds)
     timeout = seconds if isinstance(seconds, float) and seconds >= 0 else None
     return SrtUrl(mode, remote, local, timeout, fields)
+
+
+def _warn_of_what_is_left_out(path: str, keys: Iterable[str]) -> None:
+    """Warn whoever called srtpy, at their line."""
+    left_out = []
+    if path:
+        left_out.append(f"the URL's path {'/' + path!r} is left out, SRT has none; did you mean streamid={path}?")
+    for key in keys:
+        if key not in _PARSERS and key not in _LATER and key not in _ADDRESS_KEYS:
+            name = _FFMPEG_NAMES.get(key, "")
+            hint = f"; the key is {name} (and times are in milliseconds)" if name else ""
+            left_out.append(f"the URL's key {key!r} is unknown and left out{hint}")
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("srtpy."):
+        frame, level = frame.f_back, level + 1
+    for text in left_out:
+        warnings.warn(text, stacklevel=level)
 
 
 def split_address(text: str) -> Address:
@@ -289,13 +316,8 @@ def _fields(pairs: Mapping[str, str]) -> dict[str, object]:
         if key in _PARSERS:
             name, parse = _PARSERS[key]
             fields[name] = _value(key, pairs, parse)
-        elif key in _LATER:
-            if value.lower() not in _LATER[key]:
-                raise ValueError(f"{key} in the URL is not supported yet")
-        elif key not in _ADDRESS_KEYS:
-            name = _FFMPEG_NAMES.get(key, "")
-            hint = f"; the key is {name} (and times are in milliseconds)" if name else ""
-            warnings.warn(f"the URL's key {key!r} is unknown and left out{hint}", stacklevel=4)
+        elif key in _LATER and value.lower() not in _LATER[key]:
+            raise ValueError(f"{key} in the URL is not supported yet")
     if _value("blocking", pairs, _flag) is False:
         fields["snd_syn"] = fields["rcv_syn"] = False
     packet = int(str(fields.get("mss", 1500))) - UDP_HEADERS
@@ -317,7 +339,11 @@ def _plain(value: str, key: str, *, is_secret: bool = False) -> str:
     """Return a value as ffmpeg reads it: nothing decoded but "+" for a space."""
     if "&" in value or "+" in value:
         shown = f"this {key}" if is_secret else repr(value)
-        raise ValueError(f"{shown} cannot stand in an ffmpeg URL: it has no way to write '&' or '+'")
+        option = {"streamid": "srt_streamid"}.get(key, key)
+        raise ValueError(
+            f"{shown} cannot stand in an ffmpeg URL: it has no way to write '&' or '+'; "
+            f"leave it out here and give ffmpeg the option -{option} instead"
+        )
     return value.replace(" ", "+")
 
 

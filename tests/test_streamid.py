@@ -41,8 +41,11 @@ def test_what_is_not_text_raises() -> None:
         parse_stream_id("%23%21%3A%3Ar=%FF")
 
 
-def test_percent_encoded_leftovers_are_decoded() -> None:
-    info = parse_stream_id("%23%21%3A%3Ar%3Da%2Fb%2Cm%3Drequest")
+@pytest.mark.parametrize(
+    "raw", ["%23%21%3A%3Ar%3Da%2Fb%2Cm%3Drequest", "%23!::r=a/b,m=request", "#%21::r=a%2Fb,m=request"]
+)
+def test_percent_encoded_leftovers_are_decoded(raw: str) -> None:
+    info = parse_stream_id(raw)
     assert (info.resource_name, info.mode) == ("a/b", "request")
     assert parse_stream_id("#!::r=a%20b").resource_name == "a%20b"
     assert parse_stream_id("50%25").resource_name == "50%25"

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srtpy.config import Config
+from srtpy.dialer import open_url
 from srtpy.fields import CryptoMode
 from srtpy.url import parse_url, split_address
 from tests.vectors import vectors
@@ -152,6 +153,7 @@ def test_modes() -> None:
         ("srt://h:1?port=x", "not a port"),
         ("srt://h:1?latency=soon", "latency=soon"),
         ("srt://h:1?latency=20parsec", "optional unit"),
+        ("srt://h:1?latency=0.2", "latency=0.2 in the URL: less than 20 ms; a number without a unit is in milli"),
         ("srt://h:1?mss=many", "whole number"),
         ("srt://h:1?mss=9000", "76 to 1500"),
         ("srt://h:1?nakreport=maybe", "neither yes nor no"),
@@ -210,6 +212,14 @@ def test_unknown_keys_are_warned_about() -> None:
         assert Config.from_url("srt://h:1?streamid=test?k1=v1&k2=v2").stream_id == "test?k1=v1"
     with pytest.warns(UserWarning, match="conntimeo"):
         Config.from_url("srt://h:1?connect_timeout=3000")
+    with pytest.warns(UserWarning, match="path '/live/a' is left out.*streamid=live/a"):
+        Config.from_url("srt://h:1/live/a?latency=200")
+
+
+def test_a_warning_comes_once_and_points_at_the_caller() -> None:
+    with pytest.warns(UserWarning, match="'k'") as told, pytest.raises(ValueError, match="mode=rendezvous"):
+        open_url("srt://127.0.0.1:9?k=v&mode=rendezvous")
+    assert [one.filename for one in told] == [__file__]
 
 
 def test_written_for_libsrt() -> None:

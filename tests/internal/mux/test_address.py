@@ -104,7 +104,7 @@ def test_port_0_cannot_be_dialed() -> None:
 
 
 def test_an_unknown_name_is_an_os_error() -> None:
-    with pytest.raises(socket.gaierror, match="no address for the host 'name.invalid'"):
+    with pytest.raises(socket.gaierror, match=r"no address for the host 'name\.invalid'"):
         resolve_remote("name.invalid:9000")
 
 
