@@ -225,6 +225,8 @@ class Keys:
             keys = read_message(passphrase, material)
         except WrongPassphrase:
             return self._refused(KeyState.BAD_SECRET)
+        if self.opening.is_contradicted(keys, material.salt):
+            return b""
         self.opening.install(keys, material.salt)
         self.recv_state = KeyState.SECURED
         self._remember(body, body)

@@ -132,6 +132,15 @@ class Opening:
             self._coming[flag] = Key(flag, key, salt, self._suite.make(key, salt), first)
         self._recognise()
 
+    def is_contradicted(self, keys: SessionKeys, salt: bytes) -> bool:
+        """Say whether a key we have comes again with another salt.
+
+        Half of the salt is in no wrapping: somebody who has recorded key material can change that half, and
+        nobody could open anything any more.  An honest peer makes a new key where it makes a new salt.
+        """
+        known = (*self._seen, *self._coming.values())
+        return any(key.secret in (keys.even, keys.odd) and key.salt != salt for key in known)
+
     def _knows(self, flag: int, secret: bytes, salt: bytes) -> bool:
         known = self._coming.get(flag) or next((key for key in reversed(self._seen) if key.flag == flag), None)
         return known is not None and (known.secret, known.salt) == (secret, salt)

@@ -605,3 +605,13 @@ def test_nothing_shows_a_secret() -> None:
             for secret in secrets:
                 assert secret.hex() not in text
                 assert repr(secret)[2:-1] not in text
+
+
+def test_recorded_key_material_with_a_changed_salt_changes_nothing() -> None:
+    a, b = sides()
+    recorded = a.keys._keying.message
+    for place in range(16, 24):  # the half of the salt that no wrapping vouches for
+        forged = recorded[:place] + bytes([recorded[place] ^ 1]) + recorded[place + 1 :]
+        b.keys.requested(forged, START)
+    assert b.keys.ignored_km == 8
+    assert b.keys.recv_state is KeyState.SECURED

@@ -379,3 +379,14 @@ def test_no_key_shows(peer: Peer) -> None:
     for thing in (opening, *opening._seen, *opening._coming.values()):
         assert key(0).hex() not in repr(thing)
         assert repr(key(0))[2:-1] not in repr(thing)
+
+
+def test_a_key_that_comes_again_with_another_salt_is_a_contradiction() -> None:
+    even, odd, salt = bytes([1]) * 16, bytes([2]) * 16, bytes(16)
+    opening = Opening(SUITES[0], SessionKeys(even), salt, 0, True)
+    for keys in (SessionKeys(even), SessionKeys(even, odd), SessionKeys(odd=even)):
+        assert opening.is_contradicted(keys, bytes([1]) + salt[1:])
+        assert not opening.is_contradicted(keys, salt)
+    assert not opening.is_contradicted(SessionKeys(odd=odd), bytes([1]) + salt[1:])
+    opening.install(SessionKeys(even, odd), salt)
+    assert opening.is_contradicted(SessionKeys(odd=odd), bytes([1]) + salt[1:])
