@@ -1,8 +1,7 @@
 """What hostile inputs there are, and which test sends each of them in.
 
 The rows are those of the hostile-input matrix; rows 20 and 21 are about packet filters and groups, which do not exist
-here yet, rows 8 and 9 about keys, whose tests are beside the parts that handle them.  `test_table.py` sees
-that every row has tests and that they exist; a `*` stands for the rest of a name.
+here yet.  `test_table.py` sees that every row has tests and that they exist; a `*` stands for the rest of a name.
 
  1  floods of inductions from made-up sources: no state, bounded answers
       hostile/test_handshakes.py  test_row_01_*
@@ -12,6 +11,7 @@ that every row has tests and that they exist; a `*` stands for the rest of a nam
       internal/handshake/test_listener.py  test_hostile_row_2_*
  3  spoofed sources, replayed cookies, other ports: silence
       hostile/test_handshakes.py  test_row_03_*
+      hostile/test_encryption.py  test_row_03_*
       internal/handshake/test_listener.py  test_hostile_row_3_*
  4  repeated and late conclusions on a live connection: the same answer, nothing else
       hostile/test_handshakes.py  test_row_04_*
@@ -29,6 +29,12 @@ that every row has tests and that they exist; a `*` stands for the rest of a nam
       internal/handshake/test_offer.py  test_hostile_row_7_*
       internal/session/test_judging.py  test_what_a_caller_makes_a_callback_quote_stays_in_its_line
       test_statswriter.py  test_prometheus_survives_any_stream_id
+ 8  key material: of every length, inconsistent, in another mode, again and again, unasked for
+      hostile/test_encryption.py  test_row_08_*  test_cve_2026_55868_*  test_cve_2026_55869_*
+      stories/test_encryption.py  test_a_secured_direction_never_goes_back
+ 9  data under a key that is not there, in clear where there are keys, sealed where there are none
+      hostile/test_encryption.py  test_row_09_*
+      stories/test_encryption.py  test_packets_slipped_in_are_dropped_and_counted
 10  data: sequence jumps, old numbers, duplicates, another payload under the same number
       hostile/test_packets.py  test_row_10_*
       stories/test_hostile_packets.py  test_a_stream_under_attack_arrives_whole
