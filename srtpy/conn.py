@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 from srtpy.callbacks import CALLBACKS, Repeated
 from srtpy.channel import Address, Channel
 from srtpy.config import Config
-from srtpy.errors import PEER_ERROR_FILE_SYSTEM, ConnClosedError
+from srtpy.errors import PEER_ERROR_FILE_SYSTEM, ConnClosedError, WouldBlockError
 from srtpy.inside import ConnState, Inside
 from srtpy.internal.clock.units import Micros
 from srtpy.internal.session.dialing import Dialing
@@ -101,7 +101,10 @@ class Conn(Channel):
             return
         if self._is_given_up:
             raise ConnClosedError()
-        session = dialing.wait(deadline)
+        try:
+            session = dialing.wait(deadline)
+        except WouldBlockError:
+            raise WouldBlockError("not yet connected; wait_connected() waits until it is") from None
         with _SETTLING:
             if self._dialing is not None:
                 self._adopt(session)
