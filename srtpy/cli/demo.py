@@ -8,6 +8,7 @@ Never here: the transport stream (mpegts.py), the relay (lossy.py).
 from __future__ import annotations
 
 import argparse
+import contextlib
 import secrets
 import statistics
 import threading
@@ -17,6 +18,8 @@ from itertools import islice
 from typing import Final
 
 import srtpy
+from srtpy.cli.arguments import duration, percent
+from srtpy.cli.arguments import megabits as megabits_a_second
 from srtpy.cli.lossy import LossyRelay
 from srtpy.cli.mpegts import MESSAGE_SIZE, Checker, TransportStream
 from srtpy.cli.screen import Screen, megabits
@@ -31,9 +34,9 @@ PATIENCE: Final = 10.0  # seconds for the receiver to finish after the sender ha
 def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command to the parser."""
     parser = commands.add_parser("demo", help="stream over a lossy loopback and give a verdict")
-    parser.add_argument("--seconds", type=float, default=8.0, help="how long to stream (8)")
-    parser.add_argument("--mbps", type=float, default=8.0, help="rate of the stream in Mbit/s (8)")
-    parser.add_argument("--loss", type=float, default=5.0, help="percent of datagrams the network loses (5)")
+    parser.add_argument("--seconds", type=duration, default=8.0, help="how long to stream (8)")
+    parser.add_argument("--mbps", type=megabits_a_second, default=8.0, help="rate of the stream in Mbit/s (8)")
+    parser.add_argument("--loss", type=percent, default=5.0, help="percent of datagrams the network loses (5)")
     parser.add_argument("--latency", type=float, default=200.0, help="latency in milliseconds (200)")
     parser.set_defaults(run=run)
 
@@ -63,16 +66,17 @@ def _receive(conn: srtpy.Conn, written_at: list[float], seen: Reception) -> None
 
 
 def _send(conn: srtpy.Conn, total: int, rate: float, written_at: list[float]) -> None:
-    """Write `total` messages at `rate` bits a second."""
+    """Write `total` messages at `rate` bits a second, unless the connection ends before: the receiver tells."""
     stream = islice(TransportStream(rate).messages(), total)
     began = time.monotonic()
     interval = MESSAGE_SIZE * 8 / rate
-    for number, message in enumerate(stream):
-        early = began + number * interval - time.monotonic()
-        if early > 0:
-            time.sleep(max(early, GATHER))
-        written_at.append(time.monotonic())
-        conn.write(message)
+    with contextlib.suppress(srtpy.SRTError):
+        for number, message in enumerate(stream):
+            early = began + number * interval - time.monotonic()
+            if early > 0:
+                time.sleep(max(early, GATHER))
+            written_at.append(time.monotonic())
+            conn.write(message)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -91,9 +95,9 @@ def run(options: argparse.Namespace) -> int:
     with (
         srtpy.listen(("127.0.0.1", 0), config) as listener,
         LossyRelay(listener.local_addr[:2], loss=options.loss / 100, delay=NETWORK_DELAY) as network,
+        srtpy.dial(network.address, config, stream_id="demo") as caller,
+        listener.accept() as accepted,
     ):
-        caller = srtpy.dial(network.address, config, stream_id="demo")
-        accepted = listener.accept()
         reader = threading.Thread(target=_receive, args=(accepted, written_at, seen), name="demo-receiver")
         writer = threading.Thread(target=_send, args=(caller, total, rate, written_at), name="demo-sender")
         reader.start()
@@ -102,7 +106,6 @@ def run(options: argparse.Namespace) -> int:
         caller.close()
         reader.join(PATIENCE)
         sent, received = caller.stats(), accepted.stats()
-        accepted.close()
     return _verdict(screen, total, seen, sent, received, network, latency)
 
 

@@ -8,6 +8,7 @@ Source: srt-live-transmit's URL forms.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -23,6 +24,7 @@ from srtpy.url import SrtUrl, parse_url
 
 READ_MESSAGES: Final = 64  # messages moved in one go
 LARGEST_DATAGRAM: Final = 65_535
+UDP_NUMBERS: Final = ("ttl", "iptos", "rcvbuf", "sndbuf", "mcloop")
 UDP_BUFFER: Final = 4 << 20  # bytes asked of the kernel for UDP ends
 ACCEPT_STEP: Final = 0.5  # seconds between looks at whether we are to stop
 
@@ -34,11 +36,13 @@ class End:
         name: how people call it.
         is_live: its data comes whether or not it is read, and is worth nothing later.
         reopens: it can come back after it ended.
+        calls: it goes to its peer, rather than wait for one.
         conn: the SRT connection, if it has one now.
     """
 
     is_live = False
     reopens = False
+    calls = False
     conn: srtpy.Conn | None = None
 
     def __init__(self, name: str) -> None:
@@ -69,6 +73,9 @@ class SrtEnd(End):
         self._where: SrtUrl = parse_url(url)
         host, port = self._where.remote if self._where.mode == "caller" else self._where.local
         super().__init__(f"srt://{host}:{port} ({self._where.mode})")
+        if self._where.mode == "rendezvous":
+            raise ValueError(f"{url}: mode=rendezvous is not supported yet: use caller or listener")
+        self.calls = self._where.mode == "caller"
         self._config = srtpy.Config.from_url(url)
         if stream_id is not None:
             self._config.stream_id = stream_id
@@ -76,12 +83,7 @@ class SrtEnd(End):
 
     def open(self) -> None:
         """Dial, or wait for a caller; `stop` ends the wait."""
-        if self._where.mode == "caller":
-            conn = srtpy.dial(self._where.remote, self._config)
-        elif self._where.mode == "listener":
-            conn = self._accept()
-        else:
-            raise srtpy.SRTError(f"mode={self._where.mode} is not available here: use caller or listener")
+        conn = srtpy.dial(self._where.remote, self._config) if self.calls else self._accept()
         conn.settimeout(self._where.timeout)
         self.conn = conn
 
@@ -141,10 +143,15 @@ class UdpEnd(End):
             raise ValueError(f"{url}: a port is needed, as in udp://239.1.1.1:5000")
         self._host = (parts.hostname or "").lstrip("@")
         self._port = parts.port
-        self._keys = dict(parse_qsl(parts.query))
-        unknown = set(self._keys) - {"adapter", "ttl", "iptos", "rcvbuf", "sndbuf", "mcloop"}
+        keys = dict(parse_qsl(parts.query))
+        unknown = set(keys) - {"adapter", *UDP_NUMBERS}
         if unknown:
             raise ValueError(f"{url}: unknown key {', '.join(sorted(unknown))}")
+        self._adapter = keys.pop("adapter", "")
+        try:
+            self._numbers = {key: int(value, 0) for key, value in keys.items()}
+        except ValueError:
+            raise ValueError(f"{url}: {', '.join(UDP_NUMBERS)} are whole numbers") from None
         self._is_source = is_source
         self._socket: socket.socket | None = None
         self._partial = b""
@@ -165,9 +172,9 @@ class UdpEnd(End):
         self._socket = opened
 
     def _configure(self, opened: socket.socket, family: int, address: tuple[Any, ...]) -> None:
-        receive, send = int(self._keys.get("rcvbuf", UDP_BUFFER)), int(self._keys.get("sndbuf", UDP_BUFFER))
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send)
+        numbers = self._numbers
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, numbers.get("rcvbuf", UDP_BUFFER))
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, numbers.get("sndbuf", UDP_BUFFER))
         if self._is_source:
             if _is_group(family, str(address[0])):
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -180,20 +187,20 @@ class UdpEnd(End):
             if family == socket.AF_INET
             else (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, socket.IPV6_MULTICAST_HOPS)
         )
-        if "ttl" in self._keys:
-            opened.setsockopt(level, hops, int(self._keys["ttl"]))
-            opened.setsockopt(level, many, int(self._keys["ttl"]))
-        if "mcloop" in self._keys and family == socket.AF_INET:
-            opened.setsockopt(level, socket.IP_MULTICAST_LOOP, int(self._keys["mcloop"]))
-        if "iptos" in self._keys and family == socket.AF_INET:
-            opened.setsockopt(level, socket.IP_TOS, int(self._keys["iptos"], 0))
-        if "adapter" in self._keys and family == socket.AF_INET:
-            opened.setsockopt(level, socket.IP_MULTICAST_IF, socket.inet_aton(self._keys["adapter"]))
+        if "ttl" in numbers:
+            opened.setsockopt(level, hops, numbers["ttl"])
+            opened.setsockopt(level, many, numbers["ttl"])
+        if "mcloop" in numbers and family == socket.AF_INET:
+            opened.setsockopt(level, socket.IP_MULTICAST_LOOP, numbers["mcloop"])
+        if "iptos" in numbers and family == socket.AF_INET:
+            opened.setsockopt(level, socket.IP_TOS, numbers["iptos"])
+        if self._adapter and family == socket.AF_INET:
+            opened.setsockopt(level, socket.IP_MULTICAST_IF, socket.inet_aton(self._adapter))
         opened.connect(address)
 
     def _join(self, opened: socket.socket, family: int, group: str) -> None:
         if family == socket.AF_INET:
-            request = socket.inet_aton(group) + socket.inet_aton(self._keys.get("adapter", "0.0.0.0"))
+            request = socket.inet_aton(group) + socket.inet_aton(self._adapter or "0.0.0.0")
             opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
         else:
             request = socket.inet_pton(family, group) + struct.pack("@I", 0)
@@ -259,7 +266,10 @@ class FileEnd(End):
     def open(self) -> None:
         """Open the file."""
         if self._path is None:
-            self._file = sys.stdin.buffer if self._is_source else sys.stdout.buffer
+            stream = sys.stdin if self._is_source else sys.stdout
+            if stream is None:
+                raise OSError(errno.EBADF, f"{self.name} is closed")
+            self._file = stream.buffer
         else:
             self._file = Path(self._path).open("rb" if self._is_source else "wb")  # noqa: SIM115 - close() does
 

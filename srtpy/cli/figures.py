@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -36,6 +38,7 @@ class StatsFile:
         self._path = Path(path)
         self._lines: IO[str] | None = None
         self._prometheus: PrometheusWriter | None = None
+        self._shown: dict[str, int] = {}
         if form == "prometheus":
             self._client: Any = importlib.import_module("prometheus_client")
             self._registry = self._client.CollectorRegistry()
@@ -51,7 +54,16 @@ class StatsFile:
             self._writer.write(recent)
         else:
             host, port = conn.remote_addr[:2]
+            self.forget(role, conn.socket_id)
             self._prometheus.write(conn.stats(), role, f"{host}:{port}", conn.stream_id)
+
+    def forget(self, role: str, successor: int = 0) -> None:
+        """Let go of the totals of an end's connection that is over, or has this successor."""
+        known = self._shown.pop(role, 0)
+        if self._prometheus is not None and known and known != successor:
+            self._prometheus.remove(known)
+        if successor:
+            self._shown[role] = successor
 
     def flush(self) -> None:
         """Put the latest totals where scrapers find them, all at once."""
@@ -69,8 +81,10 @@ class StatsFile:
 class Figures:
     """Takes and passes on snapshots each `interval` seconds until it is stopped."""
 
-    def __init__(self, pump: Pump, screen: Screen | None, file: StatsFile | None, interval: float) -> None:
-        self._pump, self._screen, self._file, self._interval = pump, screen, file, interval
+    def __init__(
+        self, pump: Pump, screen: Screen | None, file: StatsFile | None, interval: float, say: Callable[[str], None]
+    ) -> None:
+        self._pump, self._screen, self._file, self._interval, self._say = pump, screen, file, interval, say
         self._stop = threading.Event()
         self._looked_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="srtpy-figures", daemon=True)
@@ -90,7 +104,7 @@ class Figures:
             self._look()
         self._look()
         if self._file is not None:
-            self._file.close()
+            self._note(self._file.close)
 
     def _look(self) -> None:
         """Take a snapshot of each connection there is, and pass them on."""
@@ -98,18 +112,28 @@ class Figures:
         sink = self._snapshot(self._pump.sink, "sender")
         elapsed, self._looked_at = time.monotonic() - self._looked_at, time.monotonic()
         if self._file is not None:
-            self._file.flush()
+            self._note(self._file.flush)
         if self._screen is not None and elapsed > 0:
             self._screen.row(self._row(source, sink, elapsed))
 
     def _snapshot(self, end: End, role: str) -> srtpy.ConnStats | None:
         conn = end.conn
         if conn is None:
+            if self._file is not None:
+                self._file.forget(role)
             return None
         recent = conn.stats(clear=True)
         if self._file is not None:
-            self._file.write(conn, recent, role)
+            self._note(partial(self._file.write, conn, recent, role))
         return recent
+
+    def _note(self, write: Callable[[], None]) -> None:
+        """Have something done to the file; if it cannot be, say so and leave the file alone from then on."""
+        try:
+            write()
+        except OSError as error:
+            self._file = None
+            self._say(f"statistics can no longer be written: {error}")
 
     def _row(self, source: srtpy.ConnStats | None, sink: srtpy.ConnStats | None, elapsed: float) -> list[str]:
         """Say what came in, what went out, how the links are."""

@@ -13,6 +13,8 @@ import sys
 from types import FrameType
 from typing import Final
 
+import srtpy
+from srtpy.cli.arguments import duration
 from srtpy.cli.endpoints import End, FileEnd, open_end
 from srtpy.cli.figures import COLUMNS, FORMATS, Figures, StatsFile, totals
 from srtpy.cli.mpegts import MESSAGE_SIZE
@@ -54,7 +56,7 @@ def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         help="how fast a file is sent: clock (the transport stream's own), off, or a rate such as 10M; "
         "auto is clock for a file on a disk, off otherwise",
     )
-    parser.add_argument("--interval", type=_positive, default=1.0, help="seconds between figures (1)")
+    parser.add_argument("--interval", type=duration, default=1.0, help="seconds between figures (1)")
     parser.add_argument("--quiet", action="store_true", help="no figures on the screen")
     parser.add_argument("--stats-out", metavar="FILE", help="write figures to a file")
     parser.add_argument("--stats-format", choices=FORMATS, default="json", help="format of that file (json)")
@@ -66,13 +68,6 @@ def _chunk(text: str) -> int:
     if not 1 <= chunk <= LARGEST_CHUNK:
         raise argparse.ArgumentTypeError(f"{chunk} is out of range: 1 to {LARGEST_CHUNK} bytes fit a live message")
     return chunk
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} is out of range: more than 0")
-    return value
 
 
 def pace_for(text: str, source: End) -> Pace | None:
@@ -98,14 +93,18 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carry the stream; return 0 when it ended or was ended, 1 when it failed."""
+    """Carry the stream; return 0 when it ended or was ended, 1 when it failed.
+
+    Raises:
+        BrokenPipeError: whoever read our standard output is gone.
+    """
     source = open_end(options.source, is_source=True, chunk=options.chunk, stream_id=options.streamid)
     sink = open_end(options.sink, is_source=False, stream_id=options.streamid)
     screen = Screen(COLUMNS)
     pump = Pump(source, sink, reconnects=options.reconnect, pace=pace_for(options.pace, source), say=screen.say)
     stats_file = StatsFile(options.stats_out, options.stats_format) if options.stats_out else None
-    figures = Figures(pump, None if options.quiet else screen, stats_file, options.interval)
-    signal.signal(signal.SIGTERM, _terminate)
+    figures = Figures(pump, None if options.quiet else screen, stats_file, options.interval, screen.say)
+    before = signal.signal(signal.SIGTERM, _terminate)
     if not options.quiet:
         screen.say(f"srtpy live: {source.name} -> {sink.name}")
     figures.start()
@@ -116,9 +115,13 @@ def run(options: argparse.Namespace) -> int:
         pass
     except OSError as error:
         failure = error
-    figures.stop()
-    pump.close()
+    finally:
+        figures.stop()
+        pump.close()
+        signal.signal(signal.SIGTERM, before)
     screen.say(f"srtpy live: {totals(pump)}")
+    if isinstance(failure, BrokenPipeError) and not isinstance(failure, srtpy.SRTError):
+        raise failure
     if failure is not None:
         print(f"srtpy: {failure}", file=sys.stderr)
         return 1

@@ -10,6 +10,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from queue import SimpleQueue
 from typing import Final
 
 from srtpy.cli.endpoints import End, SrtEnd
@@ -25,56 +27,67 @@ class Opening:
 
     Args:
         end: what to open.
+        delay: seconds before the first attempt.
         retries: whether a failure is tried again.
         say: told about failures that are tried again.
+        tell: called when it is over, either way.
+
+    Attributes:
+        delay: as above.
+        opened_at: when it was open, or over.
     """
 
-    def __init__(self, end: End, *, retries: bool, say: Callable[[str], None]) -> None:
-        self.end = end
-        self.error: Exception | None = None
-        self.done = threading.Event()
+    def __init__(
+        self, end: End, *, delay: float, retries: bool, say: Callable[[str], None], tell: Callable[[], None]
+    ) -> None:
+        self.delay = delay
+        self.opened_at = 0.0
+        self._end = end
+        self._error: BaseException | None = None
+        self._is_over = threading.Event()
         self._retries = retries
         self._say = say
+        self._tell = tell
         self._thread = threading.Thread(target=self._run, name="srtpy-opening", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
+        try:
+            self._open()
+        except BaseException as error:  # noqa: BLE001 raised to whoever waits
+            self._error = error
+        self.opened_at = time.monotonic()
+        if self._end.stop.is_set():
+            self._end.close()  # it opened while we were being stopped
+        self._is_over.set()
+        self._tell()
+
+    def _open(self) -> None:
         wait, told = FIRST_RETRY, ""
+        if self.delay:
+            self._end.stop.wait(self.delay)
         while True:
             try:
-                self.end.open()
-                break
-            except (OSError, ValueError) as error:
-                if not self._retries or self.end.stop.is_set() or isinstance(error, ValueError):
-                    self.error = error
-                    break
+                return self._end.open()
+            except OSError as error:
+                if not self._retries or self._end.stop.is_set():
+                    raise
                 if str(error) != told:
                     told = str(error)
-                    self._say(f"{self.end.name}: {told}; trying again")
-            self.end.stop.wait(wait)
+                    self._say(f"{self._end.name}: {told}; trying again")
+            self._end.stop.wait(wait)
             wait = min(wait * 2, LONGEST_RETRY)
-        if self.end.stop.is_set():
-            self.end.close()  # it opened while we were being stopped
-        self.done.set()
 
-    @property
+    def check(self) -> None:
+        """Raise what went wrong for good, if it has."""
+        if self._error is not None:
+            raise self._error
+
     def is_open(self) -> bool:
-        """Whether the end is ready; raises what went wrong for good."""
-        if not self.done.is_set():
-            return False
-        if self.error is not None:
-            raise self.error
-        return True
-
-    def wait(self) -> None:
-        """Wait until the end is open.
-
-        Raises:
-            OSError: it could not be opened.
-        """
-        self.done.wait()
-        if self.error is not None:
-            raise self.error
+        """Say whether the end is ready; raises what went wrong for good."""
+        is_over = self._is_over.is_set()
+        self.check()
+        return is_over
 
 
 def rate_pace(bytes_per_second: float) -> Pace:
@@ -114,59 +127,75 @@ class Pump:
         self._pace = pace
         self._paced_from: float | None = None
         self._say = say
+        self._openings: dict[End, Opening] = {}
+        self._news: SimpleQueue[None] = SimpleQueue()
 
     def run(self) -> None:
         """Move data until the source ends, or an end that may not come back goes away.
 
         Raises:
-            OSError: an end could not be opened, or failed for good.
+            OSError, ValueError: an end could not be opened, or failed for good.
         """
-        into, out = self._opening(self.sink), self._opening(self.source)
+        self._open(self.sink)
+        self._open(self.source)
         if not self.source.is_live:
-            into.wait()  # nothing is lost by waiting, and a sink that cannot be had is the news
+            self._wait_for(self.sink)  # nothing is lost by waiting, and a sink that cannot be had is the news
         while True:
-            out.wait()
+            self._wait_for(self.source)
             try:
                 messages = self.source.read()
             except OSError as error:
-                out = self._lost(self.source, error)
+                self._lost(self.source, error)
                 continue
-            if not messages:
-                if not (self._reconnects and self.source.reopens):
-                    return
-                out = self._lost(self.source, None)
-                continue
-            if self._pace is not None:
-                self._keep_pace(messages)
-            into = self._write(messages, into)
+            if messages:
+                if self._pace is not None:
+                    self._keep_pace(messages)
+                self._write(messages)
+            elif self._reconnects and self.source.reopens:
+                self._lost(self.source, None)
+            else:
+                return
 
-    def _opening(self, end: End) -> Opening:
-        return Opening(end, retries=self._reconnects and end.reopens, say=self._say)
+    def _open(self, end: End, delay: float = 0.0) -> None:
+        retries = self._reconnects and end.reopens
+        self._openings[end] = Opening(
+            end, delay=delay, retries=retries, say=self._say, tell=partial(self._news.put, None)
+        )
 
-    def _write(self, messages: list[bytes], into: Opening) -> Opening:
-        """Write to the sink, or drop what is live while it is away; return how the sink stands."""
-        if not into.is_open:
-            if self.source.is_live:
+    def _wait_for(self, end: End) -> None:
+        """Wait until an end is open; raises what went wrong for good with either."""
+        while not self._openings[end].is_open():
+            for opening in self._openings.values():
+                opening.check()
+            self._news.get()
+
+    def _write(self, messages: list[bytes]) -> None:
+        """Write to the sink; what is live is dropped while it is away, other data waits."""
+        while True:
+            if self.source.is_live and not self._openings[self.sink].is_open():
                 self.dropped += len(messages)
-                return into
-            into.wait()
-        try:
-            self.sink.write(messages)
-        except OSError as error:
-            return self._lost(self.sink, error)
-        self.messages += len(messages)
-        self.bytes += sum(map(len, messages))
-        return into
+                return
+            self._wait_for(self.sink)
+            try:
+                self.sink.write(messages)
+            except OSError as error:
+                self._lost(self.sink, error)
+            else:
+                self.messages += len(messages)
+                self.bytes += sum(map(len, messages))
+                return
 
-    def _lost(self, end: End, error: OSError | None) -> Opening:
-        """Begin to get an end back, if it may come back."""
+    def _lost(self, end: End, error: OSError | None) -> None:
+        """Begin to get an end back, if it may come back; the next call of one that was soon lost again waits."""
         if error is not None and not (self._reconnects and end.reopens):
             raise error
         self._say(f"{end.name}: {error or 'the peer has closed'}; waiting for it to come back")
         if isinstance(end, SrtEnd):
             end.hang_up()
         self.reconnections += 1
-        return self._opening(end)
+        opening = self._openings[end]
+        is_soon = end.calls and time.monotonic() - opening.opened_at < LONGEST_RETRY
+        self._open(end, min(max(2 * opening.delay, FIRST_RETRY), LONGEST_RETRY) if is_soon else 0.0)
 
     def _keep_pace(self, messages: list[bytes]) -> None:
         assert self._pace is not None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
+from srtpy.cli import demo
 from srtpy.cli.main import main
 
 
@@ -17,3 +21,19 @@ def test_the_demonstration_succeeds_over_a_lossy_network(capsys: pytest.CaptureF
 def test_a_network_too_bad_for_the_latency_is_called_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--seconds", "2", "--mbps", "4", "--loss", "60", "--latency", "40"]) == 1
     assert "FAILED" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_it_at_once_and_without_a_trace(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "_watch", interrupt)
+    began = time.monotonic()
+    assert main(["demo"]) == 130
+    for thread in threading.enumerate():
+        if thread.name.startswith("demo-"):
+            thread.join(3)
+    assert time.monotonic() - began < 3
+    assert "Traceback" not in capsys.readouterr().err

@@ -205,6 +205,10 @@ def test_nobody_there_is_a_failure_that_says_so(run: type[Command], port: int) -
         ("live", "udp://127.0.0.1", "-"),
         ("live", "-", "-", "--pace", "fast"),
         ("live", "-", "-", "--chunk", "2000"),
+        ("live", "-", "-", "--interval", "inf"),
+        ("live", "-", "udp://127.0.0.1:5000?ttl=far"),
+        ("live", "srt://localhost:9000?mode=rendezvous", "-"),
+        ("demo", "--mbps", "0"),
     ],
 )
 def test_wrong_usage_is_status_two(run: type[Command], arguments: tuple[str, ...]) -> None:
@@ -218,6 +222,55 @@ def test_a_missing_file_is_a_failure(run: type[Command], tmp_path: Path) -> None
     status, said = run("live", str(tmp_path / "nothing.ts"), "-").finish()
     assert status == 1
     assert "nothing.ts" in said
+
+
+def test_a_missing_file_is_a_failure_even_while_the_peer_is_still_called(run: type[Command], port: int) -> None:
+    status, said = run("live", "nothing.ts", f"srt://127.0.0.1:{port}?conntimeo=60000").finish()
+    assert status == 1
+    assert "nothing.ts" in said
+
+
+def test_a_reader_that_has_seen_enough_ends_the_pipeline_without_a_word(
+    run: type[Command], port: int, recording: Path
+) -> None:
+    receiver = run("live", f"srt://:{port}", "-", "--no-reconnect", stdout=subprocess.PIPE)
+    sender = run("live", str(recording), f"srt://127.0.0.1:{port}", "--pace", "8M", "--quiet", "--no-reconnect")
+    assert receiver.process.stdout is not None
+    assert receiver.process.stdout.read(1316)[:1] == b"G"
+    receiver.process.stdout.close()
+    assert receiver.process.stderr is not None
+    said = receiver.process.stderr.read().decode()
+    assert receiver.process.wait(PATIENCE) == 1
+    assert "messages" in said, "the totals"
+    assert "Broken" not in said
+    assert "Traceback" not in said
+    sender.finish()
+
+
+def test_a_closed_standard_output_is_told(port: int) -> None:
+    told = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m srtpy live srt://:{port} - >&-"],
+        cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert told.returncode == 1
+    assert "standard output is closed" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_statistics_file_that_cannot_be_written_does_not_end_the_stream(
+    run: type[Command], port: int, recording: Path
+) -> None:
+    receiver = run("live", f"srt://:{port}", "-", "--no-reconnect", "--quiet", stdout=subprocess.PIPE)
+    sender = run(
+        "live", str(recording), f"srt://127.0.0.1:{port}", "--pace", "16M", "--no-reconnect", "--interval", "0.1",
+        "--stats-out", "/dev/full",
+    )  # fmt: skip
+    received, _ = receiver.process.communicate(timeout=PATIENCE)
+    status, said = sender.finish()
+    assert status == 0
+    assert said.count("statistics can no longer be written") == 1
+    assert "Traceback" not in said
+    assert received == recording.read_bytes()
 
 
 def test_the_version_is_told() -> None:
