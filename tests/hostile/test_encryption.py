@@ -322,6 +322,7 @@ def test_a_flood_of_wrong_passphrases_stalls_no_live_stream(keyed: srtpy.Listene
     assert all(name.startswith("srt-keys-") for name in derivations[:derived])
     assert 0 < derived <= 1000 * lasted
     assert time.monotonic() - began < 40
+    until(lambda: not any(thread.name.startswith("srt-keys") for thread in threading.enumerate()), 10.0)
     before.assert_not_outgrown(24)
 
 

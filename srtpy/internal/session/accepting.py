@@ -222,7 +222,7 @@ class Accepting:
 
     def _submit(self, pool: Judges, work: Callable[[Request, Path], None], request: Request, path: Path) -> None:
         try:
-            pool.submit(partial(work, request, path))
+            pool.submit(partial(work, request, path), path.remote[0])
         except RuntimeError:
             self._refuse(request, path, RejectReason.RESOURCE)
 

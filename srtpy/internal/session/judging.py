@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from threading import Lock, Thread
 from typing import Final, TypeAlias, cast
 
@@ -121,7 +121,7 @@ def _judge(callback: Callable[[Applicant], object], read: Callable[[object], Rej
 
 
 class Judges:
-    """A few threads for work that may be slow."""
+    """A few threads for work that may be slow; sources take turns, so that one with much of it delays no other."""
 
     __slots__ = ("_count", "_lock", "_most", "_name", "_waiting")
 
@@ -129,17 +129,17 @@ class Judges:
         self._name = name
         self._most = most
         self._lock = Lock()
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: dict[Hashable, deque[Callable[[], None]]] = {}
         self._count = 0
 
-    def submit(self, work: Callable[[], None]) -> None:
-        """Have some thread do this.
+    def submit(self, work: Callable[[], None], source: Hashable = None) -> None:
+        """Have some thread do this, when it is the turn of its source.
 
         Raises:
             RuntimeError: the system has no thread left, and we have none.
         """
         with self._lock:
-            self._waiting.append(work)
+            self._waiting.setdefault(source, deque()).append(work)
             if self._count >= self._most:
                 return
             self._count += 1
@@ -148,15 +148,27 @@ class Judges:
         except RuntimeError:
             with self._lock:
                 self._count -= 1
-                if not self._count and work in self._waiting:
-                    self._waiting.remove(work)
+                if not self._count and work in self._waiting.get(source, ()):
+                    self._waiting[source].remove(work)
                     raise
 
     def _run(self) -> None:
         while True:
             with self._lock:
-                if not self._waiting:
+                work = self._next()
+                if work is None:
                     self._count -= 1
                     return
-                work = self._waiting.popleft()
             work()
+
+    def _next(self) -> Callable[[], None] | None:
+        """Take what is to be done next; the source it is from goes to the end of the line."""
+        while self._waiting:
+            source = next(iter(self._waiting))
+            own = self._waiting.pop(source)
+            if own:
+                work = own.popleft()
+                if own:
+                    self._waiting[source] = own
+                return work
+        return None

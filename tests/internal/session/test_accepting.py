@@ -237,7 +237,7 @@ def test_without_a_thread_for_the_callback_the_caller_hears_of_it(
         raise RuntimeError("can't start new thread")
 
     listener.judge = by_bool(lambda request: True)
-    monkeypatch.setattr(type(listener._judges), "submit", lambda judges, work: refuse(work))
+    monkeypatch.setattr(type(listener._judges), "submit", lambda judges, work, source: refuse(work))
     with PlainCaller(listener.local_address) as caller:
         caller.ask()
         assert caller.refusal().reason == RejectReason.RESOURCE
@@ -557,6 +557,6 @@ def test_no_thread_left_for_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("can't start new thread")
 
     with listening(secured()) as listener, PlainCaller(listener.local_address, secured()) as caller:
-        monkeypatch.setattr(type(listener._derivers), "submit", lambda judges, work: refuse(work))
+        monkeypatch.setattr(type(listener._derivers), "submit", lambda judges, work, source: refuse(work))
         caller.ask()
         assert caller.refusal().reason == RejectReason.RESOURCE

@@ -180,3 +180,15 @@ def test_one_at_a_time() -> None:
     until(lambda: len(running) == 1)
     gate.set()
     until(lambda: len(running) == 3)
+
+
+def test_sources_take_turns() -> None:
+    judges, gate, done = Judges("srt-test", most=1), threading.Event(), []
+    judges.submit(lambda: done.append(("first", gate.wait(5))), "busy")
+    for number in range(3):
+        judges.submit(lambda number=number: done.append(("busy", number)), "busy")  # type: ignore[misc]
+    judges.submit(lambda: done.append(("other", True)), "other")
+    gate.set()
+    until(lambda: len(done) == 5)
+    assert done.index(("other", True)) <= 2, "not behind all that the busy one has brought"
+    assert [what for what in done if what[0] == "busy"] == [("busy", 0), ("busy", 1), ("busy", 2)]
