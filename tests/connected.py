@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from queue import SimpleQueue
 
 from srtpy.config import Config
 from srtpy.conn import Conn
 from srtpy.internal.clock.monotonic import now as monotonic_now
+from srtpy.internal.clock.units import Micros
 from srtpy.internal.core.connection import Connection
 from srtpy.internal.mux.address import Path
-from srtpy.internal.mux.routes import Inbox
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import Datagram
 from srtpy.internal.session.session import Session
@@ -44,6 +44,12 @@ class Cable:
                 self._far_inbox.put((Batch(header + payload), self._from_here))
         return len(datagrams)
 
+    def attend(self, until: Micros) -> None:
+        pass
+
+    def look(self) -> None:
+        pass
+
     def unregister(self, socket_id: int) -> None:
         pass
 
@@ -55,7 +61,7 @@ def join(mine: Config = SHORT, theirs: Config | None = None) -> tuple[Conn, Conn
     """Return caller and listener side, connected, and the cable from each to the other."""
     theirs = theirs or mine
     now = monotonic_now()
-    inboxes: tuple[Inbox, Inbox] = (SimpleQueue(), SimpleQueue())
+    inboxes: tuple[Inbox, Inbox] = (Inbox(), Inbox())
     to_listener, to_caller = Path(LISTENER_ADDRESS), Path(CALLER_ADDRESS)
     cables = Cable(CALLER_ADDRESS, inboxes[1], to_caller), Cable(LISTENER_ADDRESS, inboxes[0], to_listener)
     halves = agreed(Birth(config=mine, peer_config=theirs, isn=NEAR_THE_WRAP), 0)

@@ -6,7 +6,14 @@ connections (session).
 
 Threads                   runs                 sleeps on
   srt-mux-<port>          Mux._read_loop       the UDP socket, or its nap; takes nobody's lock
-Lock    _lock guards the count of users and the end; nothing is called under it but the wake.
+  whoever has promised    look                 nothing
+Locks   _lock guards the count of users and the end; nothing is called under it but the wake.
+        _reading is held while somebody reads and delivers; only this thread waits for it.
+
+A reader of a connection that will be awake at a known instant promises to `look` then, and the thread
+leaves the socket alone: reading on the thread that wants the data saves two wake-ups.  The thread comes
+back `OVERDUE` after the promised instant, if no other promise has been made by then; it
+waits for promises only while the kernel can hold what arrives meanwhile (nap.py).
 """
 
 from __future__ import annotations
@@ -18,15 +25,17 @@ from threading import Lock, Thread, current_thread
 from typing import Final, Protocol
 
 from srtpy.internal.clock.monotonic import now
-from srtpy.internal.clock.units import to_seconds
+from srtpy.internal.clock.units import Micros, to_seconds
 from srtpy.internal.mux.address import Address, Path
 from srtpy.internal.mux.counters import MuxCounters
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.joining import Reads
 from srtpy.internal.mux.nap import Nap
 from srtpy.internal.mux.recvmmsg import MESSAGES
-from srtpy.internal.mux.routes import Inbox, Routes
+from srtpy.internal.mux.routes import Routes
 from srtpy.internal.packet.header import CONTROL, Datagram, SocketId
 
+OVERDUE: Final[Micros] = 6_000  # ours: a promise that old is broken; a thread that is to run waits 5 ms for another
 END_PATIENCE: Final = 2.0  # ours: seconds the last user waits for the thread; it ends within its nap
 
 
@@ -71,6 +80,8 @@ class Mux:
         self._routes = Routes(transport.counters)
         self._nap = Nap(transport.capacity if naps else 0)
         self._lock = Lock()
+        self._reading = Lock()
+        self._promised: Micros = 0
         self._users = 1
         self._ending = False
         self._thread = Thread(target=self._read_loop, name=f"srt-mux-{self.local_address[1]}", daemon=True)
@@ -138,26 +149,49 @@ class Mux:
 
     def abandon(self) -> None:
         """Give back a child process's copies of the descriptors; thread and port are the parent's.  Idempotent."""
-        self._lock = Lock()  # a thread that exists in the parent only may have held it
+        self._lock, self._reading = Lock(), Lock()  # a thread that exists in the parent only may have held one
         self._transport.close()
 
-    # -- the thread ---------------------------------------------------------------------------------------------
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def attend(self, until: Micros) -> None:
+        """Promise to `look` at that instant: what arrives before need not be read."""
+        if until > self._promised:
+            self._promised = until
+
+    def look(self) -> None:
+        """Read what has arrived, on the caller's thread, unless somebody is reading already."""
+        if self._reading.acquire(blocking=False):
+            try:
+                if not self._ending:
+                    self._read()
+            finally:
+                self._reading.release()
 
     def _read_loop(self) -> None:
         transport, nap = self._transport, self._nap
         try:
             while not self._ending:
-                reads = transport.read()
-                if not reads:
+                with self._reading:
+                    pause = self._read()
+                if pause is None:
                     transport.wait()
                     continue
-                total, data = self._deliver(reads)
-                pause = nap.after(data, total >= MESSAGES, now())
-                if pause:
+                while pause > 0:
                     time.sleep(to_seconds(pause))
+                    pause = self._promised + OVERDUE - now() if nap.may_be_long and self._promised > now() else 0
         finally:
-            with self._lock:  # nobody wakes a descriptor that is somebody else's by now
+            with self._lock, self._reading:  # nobody wakes, or reads, a descriptor that is somebody else's by now
+                self._ending = True
                 transport.close()
+
+    def _read(self) -> Micros | None:
+        """Read once and deliver; return how long to nap, None if there was nothing.  Needs `_reading`."""
+        reads = self._transport.read()
+        if not reads:
+            return None
+        total, data = self._deliver(reads)
+        return self._nap.after(data, total >= MESSAGES, now())
 
     def _deliver(self, reads: Reads) -> tuple[int, int]:
         """Put everything where it belongs; return how many datagrams, and how many in batches of data."""

@@ -10,17 +10,14 @@ Draft: 3 "Packet Structure" (Destination SRT Socket ID).  The source check is li
 from __future__ import annotations
 
 from collections.abc import Iterator
-from queue import SimpleQueue
 from threading import Lock
-from typing import Final, TypeAlias
+from typing import Final
 
 from srtpy.internal.mux.address import Address, Path, plain
 from srtpy.internal.mux.counters import MuxCounters
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import CONTROL, ControlType, SocketId
-
-Inbox: TypeAlias = "SimpleQueue[tuple[Batch, Path] | None]"
-"""What a connection or a listener reads from; `None` is its owner's own word to wake up and look."""
 
 INBOX_LIMIT: Final = 512  # ours: batches; half a second of single datagrams at 10 Mbit/s, far more once they gather
 LISTENER_LIMIT: Final = 256  # ours: batches of handshakes; a flood must not grow memory

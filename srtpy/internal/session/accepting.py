@@ -25,7 +25,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from queue import SimpleQueue
 from typing import Final
 
 from srtpy.config import Config
@@ -40,9 +39,9 @@ from srtpy.internal.handshake.cookie import CookieJar
 from srtpy.internal.handshake.listener import Answerer, Reply, Request
 from srtpy.internal.handshake.negotiation import Refusal, judge_entry
 from srtpy.internal.mux.address import Address, Path
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.mux import Mux
 from srtpy.internal.mux.opening import open_listening
-from srtpy.internal.mux.routes import Inbox
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import SocketId
 from srtpy.internal.session.backlog import Backlog
@@ -106,7 +105,7 @@ class Accepting:
         self._closer = 0
         self._is_down = threading.Event()
         self._backlog = Backlog(max(backlog, 1))
-        self._inbox: Inbox = SimpleQueue()
+        self._inbox: Inbox = Inbox()
         port = mux.local_address[1]
         self._judges = Judges(f"srt-accept-{port}")
         self._derivers = Judges(f"srt-keys-{port}", most=1)
@@ -301,7 +300,7 @@ class Accepting:
 
     def _make_session(self, request: Request, path: Path, config: Config, keys: Answer) -> Session | None:
         """Return a session at work whose caller has been told yes; None if it was told no."""
-        inbox: Inbox = SimpleQueue()
+        inbox: Inbox = Inbox()
         now = monotonic_now()
         with self._lock:
             if request.key not in self._judged:

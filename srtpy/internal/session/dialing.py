@@ -19,7 +19,7 @@ import itertools
 import secrets
 import threading
 from collections.abc import Sequence
-from queue import Empty, SimpleQueue
+from queue import Empty
 from types import TracebackType
 from typing import Final
 
@@ -39,9 +39,9 @@ from srtpy.internal.core.connection import Connection
 from srtpy.internal.handshake.caller import Caller
 from srtpy.internal.handshake.negotiation import Negotiated, Opened, Refused
 from srtpy.internal.mux.address import Endpoint, Path, parse_address, resolve_remote, shown
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.mux import Mux
 from srtpy.internal.mux.opening import open_dialing
-from srtpy.internal.mux.routes import Inbox
 from srtpy.internal.packet.header import SocketId
 from srtpy.internal.seq.number import SequenceNumber
 from srtpy.internal.session.session import Session
@@ -97,7 +97,7 @@ class Dialing:
         self._config = config
         self._local = local
         self._log = Log(config.logger)
-        self._inbox: Inbox = SimpleQueue()
+        self._inbox: Inbox = Inbox()
         self._is_cancelled = False
         self._settled = threading.Event()
         self._session: Session | None = None
@@ -195,7 +195,7 @@ class Dialing:
         config = self._config
         mux, path = open_dialing(remote, config, self._local)
         socket_id = new_socket_id()
-        inbox = self._inbox = SimpleQueue()
+        inbox = self._inbox = Inbox()
         try:
             mux.register(socket_id, inbox, path.remote)  # before anything is sent: answers may be quick
             mux.start()

@@ -18,15 +18,20 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Final
 
-from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
+from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND, Micros
 from srtpy.internal.core.events import Broken, Event, Finished, PeerClosed, PeerFailed
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.header import Datagram
 from srtpy.internal.session.fate import Fate
-from srtpy.internal.session.neighbours import Core
+from srtpy.internal.session.intake import Intake
+from srtpy.internal.session.neighbours import Core, Wire
 from srtpy.internal.session.waiting import Sleepers
 
 DELIVERY_GAP: Final[Micros] = 3 * MILLISECOND  # ours: a reader wakes once for all that is due within it, 1.5 ms late
 LAZY_DELIVERY: Final[Micros] = 10 * MILLISECOND  # ours: with nobody reading, how late what is due may be moved on
+PROMISE: Final[Micros] = 4 * MILLISECOND  # ours: a reader that wakes so soon takes along what has come meanwhile
+TIMER_SLACK: Final[Micros] = 20 * MILLISECOND  # ours: how late an ACK may be when a reader breaks its promise
+TWO_WAYS: Final[Micros] = SECOND  # ours: what has been written so lately may wait for its pace, which needs the timer
 WORTHWHILE_ROOM: Final = 64  # ours: packets; a writer is not woken for less while more is to come
 
 
@@ -37,14 +42,25 @@ class Engine:
         lock: guards everything here, the core, and the order of datagrams on the wire.
         writer_back_at: until then a writer serves the core more often than any timer would;
             the timer thread sleeps that long at least.
+        reader_back_at: until then the same goes for a reader.
+        wrote_at: when a message was last written.
         gathered_until: when the messages a writer has gathered must leave; `NEVER` if there are none.
     """
 
-    def __init__(self, core: Core, send: Callable[[Sequence[Datagram]], object]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        send: Callable[[Sequence[Datagram]], object],
+        inbox: Inbox | None = None,
+        wire: Wire | None = None,
+    ) -> None:
         self.core = core
+        self.intake = Intake(core, Inbox() if inbox is None else inbox, wire)
         self.fate = Fate()
         self.gathered_until: Micros = NEVER
         self.writer_back_at: Micros = 0
+        self.reader_back_at: Micros = 0
+        self.wrote_at: Micros = 0
         self._send = send
         self._worthwhile_room = min(WORTHWHILE_ROOM, max(core.room() // 4, 1))
         self._renew_lock()
@@ -57,7 +73,9 @@ class Engine:
         self.changed = Sleepers(lock)
 
     def turn(self, now: Micros) -> None:
-        """Serve what is due, then flush; nothing once all is over."""
+        """Take in what has arrived, serve what is due, then flush; once all is over only throw away."""
+        if self.intake.inbox.qsize():
+            self.intake.feed(now, not self.fate.is_finished)
         if self.fate.is_finished:
             return
         core = self.core
@@ -104,7 +122,14 @@ class Engine:
         duty = min(core.next_deadline(), self.gathered_until)
         if not self.readable.count:
             duty = min(duty, core.delivery_due() + LAZY_DELIVERY)
-        return max(duty, self.writer_back_at)
+        return max(duty, self.writer_back_at, self.reader_back_at)
+
+    def promise(self, until: Micros, now: Micros) -> None:
+        """Have nobody woken for what a reader takes along when it wakes, if that is soon."""
+        if until <= now + PROMISE:
+            self.intake.promise(until)
+            if now > self.wrote_at + TWO_WAYS:
+                self.reader_back_at = until + TIMER_SLACK
 
     def _heed(self, news: list[Event]) -> None:
         """Take note of rare news; whoever it concerns wakes and looks."""

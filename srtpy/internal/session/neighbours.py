@@ -85,6 +85,12 @@ class Wire(Protocol):
     def send(self, datagrams: Sequence[Datagram], path: Path) -> int:
         """Send without waiting; return how many left, the rest is lost."""
 
+    def attend(self, until: Micros) -> None:
+        """Promise to `look` at that instant: what arrives before need not be read."""
+
+    def look(self) -> None:
+        """Read what has arrived, on the caller's thread."""
+
     def unregister(self, socket_id: SocketId) -> None:
         """Forget where packets for this id go."""
 

@@ -135,6 +135,8 @@ class Reader:
         try:
             engine.readable.wait_for(lambda now: self._look(found, deadline, began, now))
         finally:
+            if engine.intake.is_promised:  # we are interrupted, or another reader sleeps: we need not know
+                engine.intake.take_back()
             if engine.readable.count:  # who stays behind may have counted on our waking in time
                 with engine.lock:
                     engine.rouse_reader(monotonic_now())
@@ -145,6 +147,8 @@ class Reader:
     ) -> Micros | None:
         """Put a message, or None for the end, into `found`; or return until when to sleep.  Needs the lock."""
         engine, core, fate = self._engine, self._engine.core, self._engine.fate
+        if engine.intake.is_promised:
+            engine.intake.keep()
         core.note_read(now)
         engine.turn(now)
         try:
@@ -166,4 +170,6 @@ class Reader:
         if now >= limit:
             raise patience.expired("nothing arrived", began)
         # woken once for all that is due by then; a lone message is not kept waiting
-        return min(limit, max(due, self._woke_at + DELIVERY_GAP))
+        until = min(limit, max(due, self._woke_at + DELIVERY_GAP))
+        engine.promise(until, now)
+        return until

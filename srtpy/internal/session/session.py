@@ -8,7 +8,8 @@ the protocol (core).
   srt-mux (shared)       the mux          the UDP socket; never takes our lock
   srt-recv-<id>          receive_loop     the inbox
   srt-timer-<id>         timer_loop       sooner; in the end it takes the session down
-  callers                read write close readable, writable, changed
+  callers                read write close readable, writable, changed; a reader that sleeps for a
+                                          moment only does the work of the other three as it wakes
 
 Lock   The engine's lock guards the core, the fate, and the order of datagrams on the wire.
 Order  one session's lock, never two at once; then nothing.  (The inbox and the mux's routes are
@@ -43,12 +44,12 @@ from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import NEVER, SECOND, Micros, from_seconds
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.mux.address import Address, Path
-from srtpy.internal.mux.routes import Inbox
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import SocketId
 from srtpy.internal.session.engine import Engine
 from srtpy.internal.session.fate import State
-from srtpy.internal.session.loops import receive_loop, take_in, timer_loop
+from srtpy.internal.session.loops import receive_loop, timer_loop
 from srtpy.internal.session.neighbours import Core, Wire
 from srtpy.internal.session.reading import Reader
 from srtpy.internal.session.registry import OPEN
@@ -93,7 +94,7 @@ class Session:
         """
         self.negotiated = negotiated
         self.linger: Micros | None = None if config.linger is None else from_seconds(config.linger)
-        self.engine = Engine(core, partial(wire.send, path=path))
+        self.engine = Engine(core, partial(wire.send, path=path), inbox, wire)
         self.reader = Reader(self.engine)
         self.writer = Writer(self.engine, negotiated.payload_size)
         self.core = core
@@ -115,7 +116,9 @@ class Session:
         """
         OPEN.add(self)
         with self.engine.lock:
-            take_in(self.engine, list(early))
+            now = monotonic_now()
+            self.engine.intake.feed_batches(list(early), now)
+            self.engine.turn(now)
         try:
             self._receiver.start()
             self._timer.start()
@@ -224,7 +227,7 @@ class Session:
 
     def _run_receiver(self) -> None:
         try:
-            receive_loop(self.engine, self._inbox)
+            receive_loop(self.engine)
         except Exception as error:  # noqa: BLE001 logged, and told to whoever waits
             self._give_up(error)
 

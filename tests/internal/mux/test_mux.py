@@ -7,7 +7,6 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from queue import SimpleQueue
 from threading import Event
 
 import pytest
@@ -16,10 +15,10 @@ from srtpy.config import Config
 from srtpy.internal.mux import mux as mux_module
 from srtpy.internal.mux.address import Address, Path
 from srtpy.internal.mux.counters import MuxCounters
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.joining import Reads
 from srtpy.internal.mux.mux import Mux
 from srtpy.internal.mux.options import open_bound
-from srtpy.internal.mux.routes import Inbox
 from srtpy.internal.mux.udp import Reading, UdpSocket
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import Datagram
@@ -63,7 +62,7 @@ def take(inbox: Inbox, count: int) -> list[bytes]:
 @pytest.mark.parametrize("naps", [True, False])
 def test_a_burst_of_20000_arrives_whole_and_in_order(reading: Reading, naps: bool) -> None:
     with nothing_left(), running(reading, naps) as (mux, sock), dialed(sock) as there:
-        inbox: Inbox = SimpleQueue()
+        inbox = Inbox()
         assert mux.register(77, inbox, there.local_address)
         for start in range(0, 20_000, 40):
             burst = [data(seq, 100) for seq in range(start, start + 40)]
@@ -74,9 +73,9 @@ def test_a_burst_of_20000_arrives_whole_and_in_order(reading: Reading, naps: boo
 
 def test_connections_share_a_socket() -> None:
     with running() as (mux, sock), dialed(sock) as one, dialed(sock) as two:
-        first: Inbox = SimpleQueue()
-        second: Inbox = SimpleQueue()
-        third: Inbox = SimpleQueue()
+        first = Inbox()
+        second = Inbox()
+        third = Inbox()
         assert mux.register(1, first, one.local_address)
         assert mux.register(2, second, one.local_address)
         assert mux.register(3, third, two.local_address)
@@ -90,7 +89,7 @@ def test_connections_share_a_socket() -> None:
 
 def test_spoofed_packets_are_dropped_and_counted() -> None:
     with running() as (mux, sock), dialed(sock) as peer, dialed(sock) as stranger:
-        inbox: Inbox = SimpleQueue()
+        inbox = Inbox()
         assert mux.register(77, inbox, peer.local_address)
         stranger.send([control(5)], path_to(sock))  # SHUTDOWN with the right socket id
         stranger.send([data(1), data(2, destination=78)], path_to(sock))
@@ -102,8 +101,8 @@ def test_spoofed_packets_are_dropped_and_counted() -> None:
 def test_garbage_kills_nobody() -> None:
     seeded = random.Random(19)
     with running() as (mux, sock), dialed(sock) as there:
-        inbox: Inbox = SimpleQueue()
-        listener: Inbox = SimpleQueue()
+        inbox = Inbox()
+        listener = Inbox()
         assert mux.register(77, inbox, there.local_address)
         assert mux.listen(listener)
         for size in [*range(40), *(seeded.randrange(2000) for _ in range(100)), 65_507]:
@@ -116,8 +115,8 @@ def test_garbage_kills_nobody() -> None:
 
 def test_the_listener_hears_strangers_until_it_stops() -> None:
     with running() as (mux, sock), dialed(sock) as there:
-        listener: Inbox = SimpleQueue()
-        inbox: Inbox = SimpleQueue()
+        listener = Inbox()
+        inbox = Inbox()
         assert mux.register(77, inbox, there.local_address)
         assert mux.listen(listener)
         assert not mux.listen(listener)
@@ -184,7 +183,7 @@ def test_releasing_too_often_is_a_mistake_of_ours() -> None:
 def test_closing_while_data_flows() -> None:
     with nothing_left():
         mux = Mux(sock := UdpSocket(open_bound([IPV4], Config())))
-        inbox: Inbox = SimpleQueue()
+        inbox = Inbox()
         with dialed(sock) as there:
             assert mux.register(77, inbox, there.local_address)
             mux.start()
@@ -295,3 +294,52 @@ def test_the_end_is_complete_when_the_last_user_has_let_go() -> None:
             mux.start()
             mux.release()
             assert not mux._thread.is_alive()
+
+
+def test_naps_last_while_somebody_has_promised_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = Scripted(*[one(data(seq)) for seq in range(30)])
+    start = Mux.start
+
+    def start_promised(mux: Mux) -> None:
+        mux.attend(40_000)
+        mux.attend(10_000)
+        start(mux)
+
+    monkeypatch.setattr(Mux, "start", start_promised)
+    slept = lived(monkeypatch, transport)
+    assert slept[0] == 0.002
+    assert max(slept) > 0.030
+    assert slept[-1] == 0.002, "the promise is over"
+
+
+def test_whoever_looks_reads_on_its_own_thread() -> None:
+    transport = Scripted(one(data(1)))
+    mux = Mux(transport)
+    inbox = Inbox()
+    assert mux.register(77, inbox, PEER.remote)
+    mux.look()
+    mux.look()
+    assert take(inbox, 1) == whole([data(1)])
+    mux.release()
+
+
+def test_nobody_looks_while_somebody_reads_nor_after_the_end() -> None:
+    with nothing_left():
+        reading, go_on = Event(), Event()
+
+        def hold() -> None:
+            reading.set()
+            go_on.wait(5)
+
+        mux = Mux(transport := Scripted(hold, one(data(1)), one(data(2))))
+        inbox = Inbox()
+        assert mux.register(77, inbox, PEER.remote)
+        mux.start()
+        assert reading.wait(5)
+        mux.look()
+        assert inbox.empty()
+        go_on.set()
+        assert take(inbox, 2) == whole([data(1), data(2)])
+        mux.release()
+        assert transport.closed.is_set()
+        mux.look()

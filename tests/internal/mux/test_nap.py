@@ -78,3 +78,16 @@ def test_a_full_read_is_followed_by_the_next() -> None:
 
 def test_without_room_there_are_no_naps() -> None:
     assert set(lived(Nap(0), 10_000)) == {0}
+
+
+@pytest.mark.parametrize(
+    ("capacity", "rate", "may"),
+    [(SMALL, 950, True), (SMALL, 3_500, True), (SMALL, 10_000, False), (LARGE, 50_000, True), (LARGE, 100_000, False)],
+)
+def test_a_nap_may_be_long_while_a_quarter_of_the_kernel_buffer_takes_what_comes(
+    capacity: int, rate: int, may: bool
+) -> None:
+    nap = Nap(capacity)
+    assert not nap.may_be_long
+    lived(nap, rate)
+    assert nap.may_be_long is may

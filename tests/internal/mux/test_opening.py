@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-from queue import SimpleQueue
 
 import pytest
 
 from srtpy.config import Config
 from srtpy.internal.mux.address import resolve_remote
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.opening import open_dialing, open_listening
-from srtpy.internal.mux.routes import Inbox
 from tests.internal.mux.sockets import HANDSHAKE, control, data, nothing_left, whole
 
 
@@ -21,12 +20,12 @@ def test_a_handshake_and_its_answer(host: str, local: str | None) -> None:
         local = "[::1]:0"
     with nothing_left():
         listening = open_listening(":0", Config())
-        heard: Inbox = SimpleQueue()
+        heard = Inbox()
         assert listening.listen(heard)
         listening.start()
         (remote,) = resolve_remote((host, listening.local_address[1]))
         dialing, path = open_dialing(remote, Config(), local)
-        answers: Inbox = SimpleQueue()
+        answers = Inbox()
         assert dialing.register(77, answers, path.remote)
         dialing.start()
 

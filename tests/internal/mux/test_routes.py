@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from queue import SimpleQueue
 
 import pytest
 from hypothesis import given
@@ -11,7 +10,8 @@ from hypothesis import strategies as st
 
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.counters import MuxCounters
-from srtpy.internal.mux.routes import INBOX_LIMIT, LISTENER_LIMIT, Inbox, Routes, is_to_one, runs_to_one
+from srtpy.internal.mux.inbox import Inbox
+from srtpy.internal.mux.routes import INBOX_LIMIT, LISTENER_LIMIT, Routes, is_to_one, runs_to_one
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import ControlType, Datagram
 from tests.internal.mux.sockets import control, data, whole
@@ -40,7 +40,7 @@ def routes() -> Routes:
 
 
 def inbox_of(routes: Routes, socket_id: int = 77, path: Path | None = PEER) -> Inbox:
-    inbox: Inbox = SimpleQueue()
+    inbox = Inbox()
     assert routes.register(socket_id, inbox, None if path is None else path.remote)
     return inbox
 
@@ -52,7 +52,7 @@ def test_a_connection_gets_what_its_peer_sends_it(routes: Routes) -> None:
 
 
 def test_an_id_is_given_once_and_can_be_given_again(routes: Routes) -> None:
-    first, second = inbox_of(routes), SimpleQueue()
+    first, second = inbox_of(routes), Inbox()
     assert not routes.register(77, second, PEER.remote)
     routes.unregister(77)
     routes.unregister(77)
@@ -77,7 +77,7 @@ def test_a_connection_may_take_any_source(routes: Routes) -> None:
 
 
 def test_ipv4_in_ipv6_clothes_is_the_same_peer(routes: Routes) -> None:
-    inbox: Inbox = SimpleQueue()
+    inbox = Inbox()
     assert routes.register(77, inbox, ("::ffff:192.0.2.1", 9000, 0, 0))
     routes.deliver(batch(data(1)), PEER)
     routes.deliver(batch(data(2)), Path(("::ffff:192.0.2.1", 9000, 0, 0)))
@@ -104,7 +104,7 @@ def test_a_full_inbox_drops_and_counts_for_its_connection(routes: Routes) -> Non
 
 
 def test_handshakes_go_to_the_listener(routes: Routes) -> None:
-    listener: Inbox = SimpleQueue()
+    listener = Inbox()
     connection = inbox_of(routes)
     assert routes.listen(listener)
     routes.deliver(batch(control(ControlType.HANDSHAKE, destination=0)), PEER)
@@ -112,8 +112,8 @@ def test_handshakes_go_to_the_listener(routes: Routes) -> None:
 
 
 def test_one_listener_at_a_time(routes: Routes) -> None:
-    first: Inbox = SimpleQueue()
-    second: Inbox = SimpleQueue()
+    first = Inbox()
+    second = Inbox()
     assert routes.listen(first)
     assert not routes.listen(second)
     routes.unlisten()
@@ -125,7 +125,7 @@ def test_one_listener_at_a_time(routes: Routes) -> None:
     [data(1, destination=0), control(ControlType.SHUTDOWN, destination=0), control(0x7FFF, destination=0)],
 )
 def test_the_listener_hears_handshakes_only(routes: Routes, sent: Datagram) -> None:
-    listener: Inbox = SimpleQueue()
+    listener = Inbox()
     routes.listen(listener)
     routes.deliver(batch(sent), PEER)
     assert listener.empty()
@@ -133,7 +133,7 @@ def test_the_listener_hears_handshakes_only(routes: Routes, sent: Datagram) -> N
 
 
 def test_a_flood_of_handshakes_stops_at_the_listeners_limit(routes: Routes) -> None:
-    listener: Inbox = SimpleQueue()
+    listener = Inbox()
     routes.listen(listener)
     for port in range(LISTENER_LIMIT + 5):
         routes.deliver(batch(control(ControlType.HANDSHAKE, destination=0)), Path(("192.0.2.9", port)))

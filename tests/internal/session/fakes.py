@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
 
 from srtpy.config import Config
 from srtpy.internal.buffer.receive import Delivered
@@ -14,7 +13,7 @@ from srtpy.internal.clock.units import NEVER, Micros
 from srtpy.internal.core.events import Event, Finished
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.mux.address import Address, Path
-from srtpy.internal.mux.routes import Inbox
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import HEADER, Datagram
 from srtpy.internal.session.session import Session
@@ -171,12 +170,20 @@ class FakeWire:
         self.sent_at: list[Micros] = []
         self.calls: list[str] = []
         self.sent = threading.Event()
+        self.promised: list[Micros] = []
+        self.on_look: Callable[[], None] = lambda: None
 
     def send(self, datagrams: Sequence[Datagram], path: Path) -> int:
         self.bursts.append([payload or header for header, payload in datagrams])
         self.sent_at.append(monotonic_now())
         self.sent.set()
         return len(datagrams)
+
+    def attend(self, until: Micros) -> None:
+        self.promised.append(until)
+
+    def look(self) -> None:
+        self.on_look()
 
     def unregister(self, socket_id: int) -> None:
         self.calls.append(f"unregister {socket_id}")
@@ -194,7 +201,7 @@ class Rig:
     def __init__(self, core: FakeCore | None = None, config: Config | None = None) -> None:
         self.core = core or FakeCore()
         self.wire = FakeWire()
-        self.inbox: Inbox = SimpleQueue()
+        self.inbox = Inbox()
         self.path = Path(("127.0.0.1", 9001))
         self.down = threading.Event()
         self.session = Session(

@@ -8,7 +8,7 @@ from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import NEVER, SECOND
 from srtpy.internal.core.events import Broken, Event, Finished, PeerClosed, PeerFailed
 from srtpy.internal.packet.header import Datagram
-from srtpy.internal.session.engine import DELIVERY_GAP, LAZY_DELIVERY, WORTHWHILE_ROOM, Engine
+from srtpy.internal.session.engine import DELIVERY_GAP, LAZY_DELIVERY, PROMISE, TIMER_SLACK, WORTHWHILE_ROOM, Engine
 from srtpy.internal.session.fate import State
 from srtpy.internal.session.waiting import Sleepers
 from tests.internal.session.fakes import FakeCore, Running, in_thread, row, sleep_once, until
@@ -200,3 +200,14 @@ def test_a_forks_child_starts_with_a_lock_nobody_holds() -> None:
     with bench.engine.lock:
         assert bench.engine.fate.state is State.CLOSED
         assert bench.engine.fate.is_down
+
+
+@pytest.mark.parametrize(("wrote_at", "is_spared"), [(0, True), (10 * SECOND, False)])
+def test_a_promise_spares_the_timer_thread_unless_somebody_writes(wrote_at: int, is_spared: bool) -> None:
+    engine = Bench().engine
+    engine.core.deadline, engine.wrote_at, now = 0, wrote_at, 10 * SECOND  # type: ignore[attr-defined]
+    engine.promise(now + PROMISE + 1, now)
+    assert (engine.intake.is_promised, engine.next_duty(now)) == (False, 0)
+    engine.promise(now + PROMISE, now)
+    assert engine.intake.is_promised
+    assert engine.next_duty(now) == (now + PROMISE + TIMER_SLACK if is_spared else 0)

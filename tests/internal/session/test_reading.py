@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from queue import Empty
 
 import pytest
 
@@ -9,10 +10,12 @@ from srtpy.errors import ConnClosedError, ConnectionBrokenError, DeadlineError, 
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros
 from srtpy.internal.core.events import Broken, Event, PeerClosed
-from srtpy.internal.session.engine import DELIVERY_GAP, Engine
+from srtpy.internal.mux.address import Path
+from srtpy.internal.mux.inbox import Inbox
+from srtpy.internal.session.engine import DELIVERY_GAP, PROMISE, Engine
 from srtpy.internal.session.reading import REPORT_EVERY, Reader
-from srtpy.internal.session.waiting import AT_ONCE, Deadline
-from tests.internal.session.fakes import LATENCY, FakeCore, in_thread, row, until
+from srtpy.internal.session.waiting import AT_ONCE, Alarm, Deadline
+from tests.internal.session.fakes import LATENCY, FakeCore, FakeWire, batch, in_thread, row, until
 
 
 class Desk:
@@ -271,3 +274,71 @@ def test_several_readers_share_without_loss() -> None:
     for reader in readers:
         reader.result()
     assert sorted(taken) == sent
+
+
+class Promising(Desk):
+    """A reader, a socket it may look at, and the inbox between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wire, self.inbox = FakeWire(), Inbox()
+        self.engine = Engine(self.core, lambda datagrams: None, self.inbox, self.wire)
+        self.reader = Reader(self.engine)
+        self.core.on_receive = lambda batch, now: self.core.messages.extend(map(row, batch.payloads()))
+
+    def arrive(self, payload: bytes) -> None:
+        self.inbox.put((batch(payload), Path(("127.0.0.1", 9001))))
+
+    @property
+    def has_rung(self) -> bool:
+        try:
+            self.inbox.wait(0)
+        except Empty:
+            return False
+        return True
+
+
+def test_a_reader_that_wakes_soon_takes_along_what_has_come() -> None:
+    desk = Promising()
+    desk.wire.on_look = lambda: desk.arrive(b"come")
+    due = monotonic_now() + PROMISE // 2
+    desk.core.arrive(b"due", due)
+    assert desk.reader.read_many() == [b"come", b"due"]
+    assert desk.wire.promised == [due]
+    assert not desk.has_rung
+    desk.arrive(b"later")
+    assert desk.has_rung
+
+
+def test_a_reader_that_sleeps_for_longer_promises_nothing() -> None:
+    desk = Promising()
+    desk.core.arrive(b"due", monotonic_now() + 5 * PROMISE)
+    assert desk.reader.read() == b"due"
+    assert desk.wire.promised == []
+
+
+def test_a_reader_whose_time_is_up_has_kept_its_promise() -> None:
+    desk = Promising()
+    desk.wire.on_look = lambda: desk.arrive(b"come")
+    assert desk.reader.read(deadline=Deadline.after(0.001)) == b"come"
+    desk.wire.on_look = lambda: None
+    with pytest.raises(DeadlineError):
+        desk.reader.read(deadline=Deadline.after(0.001))
+    desk.arrive(b"later")
+    assert desk.has_rung
+
+
+def test_a_reader_that_is_interrupted_takes_its_promise_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Promising()
+
+    def interrupted(alarm: Alarm, patience: Micros) -> None:
+        desk.arrive(b"come")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Alarm, "sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        desk.reader.read(deadline=Deadline.after(0.001))
+    assert desk.has_rung
+    desk.arrive(b"later")
+    assert desk.has_rung
+    assert not desk.engine.intake.is_promised

@@ -1,0 +1,78 @@
+"""What waits for a connection or a listener, and whether anybody has to be woken for it.
+
+Lives here: `Inbox`: first in, first out, with a bell.
+Never here: whose datagrams they are (routes.py), what is done with them (session).
+
+Any thread puts, one thread waits for the bell; who takes is the owner's business, one at a time.
+
+No wake-up is lost.  `put` appends first and looks at `is_attended` and `_is_rung` afterwards; whoever takes clears
+the one or the other first and looks for items afterwards.  So either `put` finds it cleared, and rings, or
+its item was there before the looking.  Every step is atomic by itself, so no lock is needed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from queue import SimpleQueue
+from typing import TypeAlias
+
+from srtpy.internal.mux.address import Path
+from srtpy.internal.packet.batch import Batch
+
+Item: TypeAlias = tuple[Batch, Path] | None
+"""A batch and where it came from; None is the owner's own word to wake up and look."""
+
+
+class Inbox:
+    """What a connection or a listener reads from.
+
+    Attributes:
+        is_attended: somebody who is awake soon, and clears this first, will look: batches do not ring.
+    """
+
+    __slots__ = ("_bell", "_is_rung", "_items", "get_nowait", "is_attended", "qsize")
+
+    def __init__(self) -> None:
+        self._items: deque[Item] = deque()
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._is_rung = False
+        self.is_attended = False
+        self.qsize = self._items.__len__
+        """Return how many wait."""
+        self.get_nowait = self._items.popleft
+        """Take the oldest; IndexError if none waits."""
+
+    def put(self, item: Item) -> None:
+        """Put in what has come; None always rings."""
+        self._items.append(item)
+        if item is None or not self.is_attended:
+            self.ring()
+
+    def ring(self) -> None:
+        """Have `wait` return, now or when it is called next."""
+        if not self._is_rung:
+            self._is_rung = True
+            self._bell.put(None)
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait for the bell; there need not be anything.
+
+        Raises:
+            queue.Empty: it has not rung in so many seconds.
+        """
+        self._bell.get(timeout=timeout)
+        self._is_rung = False
+
+    def get(self, timeout: float | None = None) -> Item:
+        """Wait for something and take it; for an owner with one thread.
+
+        Raises:
+            queue.Empty: nothing came, in so many seconds, or twice as many.
+        """
+        while not self._items:
+            self.wait(timeout)
+        return self._items.popleft()
+
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._items

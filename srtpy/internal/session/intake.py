@@ -1,0 +1,107 @@
+"""From the inbox into the core, by whoever is awake.
+
+Lives here: taking what waits (in order, joined, so much at a time), and the reader's promise: one who
+sleeps for a moment only, and takes along what has come, spares the others being woken for it.
+Never here: the inbox's bell (mux.inbox), what a core does with batches, whose turn it is (engine.py).
+
+All of it needs the session's lock: taking and feeding are one step, so batches reach the core in the
+order in which they were put, whoever takes them.
+
+A promise lasts from `promise` to the next `keep` or `take_back`, one of which follows whatever becomes of the
+reader.  Meanwhile batches do not ring, and the socket's thread leaves the socket alone, which the
+reader then reads itself.  The inbox needs nothing else: see there why nothing in it is overlooked.  The socket's
+thread looks again by itself soon after the promised instant.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from srtpy.internal.clock.units import Micros
+from srtpy.internal.mux.inbox import Inbox
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.session.neighbours import Core, Wire
+
+MOST_AT_ONCE: Final = 64  # ours: batches one lock takes in, about 3 ms of work; then others have their turn
+
+
+class Intake:
+    """What has arrived for one core.
+
+    Attributes:
+        inbox: where it waits.
+        is_promised: a reader sleeps that has promised to look.
+        is_ended: the inbox's owner has said that nothing more will come.
+    """
+
+    __slots__ = ("_core", "_wire", "inbox", "is_ended", "is_promised")
+
+    def __init__(self, core: Core, inbox: Inbox, wire: Wire | None) -> None:
+        self._core = core
+        self._wire = wire
+        self.inbox = inbox
+        self.is_promised = False
+        self.is_ended = False
+
+    def feed(self, now: Micros, is_wanted: bool = True) -> None:
+        """Give the core what waits, or throw it away; what is too much for once is left to the receiver thread."""
+        inbox = self.inbox
+        take, batches = inbox.get_nowait, []
+        for _ in range(min(inbox.qsize(), MOST_AT_ONCE)):
+            item = take()
+            if item is None:
+                self.is_ended = True
+                break
+            batches.append(item[0])
+        if is_wanted:
+            self.feed_batches(batches, now)
+        if inbox.qsize() and not self.is_ended:
+            inbox.ring()
+
+    def feed_batches(self, batches: list[Batch], now: Micros) -> None:
+        """Give the core batches that never were in the inbox."""
+        receive = self._core.receive_datagrams
+        for batch in joined(batches) if len(batches) > 1 else batches:
+            receive(batch, now)
+
+    # ---- promises
+
+    def promise(self, until: Micros) -> None:
+        """Give a reader's word that it looks at that instant."""
+        self.is_promised = self.inbox.is_attended = True
+        if self._wire is not None:
+            self._wire.attend(until)
+
+    def keep(self) -> None:
+        """Look, as promised; what has come is in the inbox afterwards."""
+        if self._wire is not None:
+            self._wire.look()  # what it brings need not ring either
+        self.is_promised = self.inbox.is_attended = False
+
+    def take_back(self) -> None:
+        """Have the others woken again; somebody who is interrupted does so, with the lock or without."""
+        self.is_promised = self.inbox.is_attended = False
+        if self.inbox.qsize():
+            self.inbox.ring()
+
+
+def joined(batches: list[Batch]) -> list[Batch]:
+    """Join neighbours of one stride, in order: the core's work is by the batch, far more than by the packet."""
+    result: list[Batch] = []
+    start = 0
+    while start < len(batches):
+        first = batches[start]
+        end = start + 1
+        # a batch with a shorter last datagram can only be the end of a longer one
+        while (
+            end < len(batches)
+            and batches[end].stride == first.stride
+            and len(batches[end - 1].data) % first.stride == 0
+        ):
+            end += 1
+        if end - start == 1:
+            result.append(first)
+        else:
+            result.append(Batch(b"".join([batch.data for batch in batches[start:end]]), first.stride))
+        start = end
+    return result

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from queue import Empty
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srtpy.internal.mux.address import Path
+from srtpy.internal.mux.inbox import Inbox
+from srtpy.internal.session.intake import MOST_AT_ONCE, Intake, joined
+from tests.internal.session.fakes import FakeCore, FakeWire, batch
+
+PATH = Path(("127.0.0.1", 9001))
+
+
+class Desk:
+    """An intake between an inbox and a fake core."""
+
+    def __init__(self) -> None:
+        self.core, self.inbox, self.wire = FakeCore(), Inbox(), FakeWire()
+        self.intake = Intake(self.core, self.inbox, self.wire)
+
+    def arrive(self, *payloads: bytes) -> None:
+        self.inbox.put((batch(*payloads), PATH))
+
+    @property
+    def has_rung(self) -> bool:
+        try:
+            self.inbox.wait(0)
+        except Empty:
+            return False
+        return True
+
+    @property
+    def received(self) -> list[bytes]:
+        return [payload for one in self.core.received for payload in one.payloads()]
+
+
+def test_everything_that_waits_goes_in_at_once_and_joined() -> None:
+    desk = Desk()
+    for payloads in ((b"aa", b"bb"), (b"cc",), (b"dddd",), (b"ee",)):
+        desk.arrive(*payloads)
+    desk.intake.feed(0)
+    assert [one.payloads() for one in desk.core.received] == [[b"aa", b"bb", b"cc"], [b"dddd"], [b"ee"]]
+    assert not desk.intake.is_ended
+
+
+def test_what_is_too_much_for_once_is_left_to_the_receiver_thread() -> None:
+    desk = Desk()
+    for _ in range(MOST_AT_ONCE + 1):
+        desk.arrive(b"x")
+    assert desk.has_rung
+    desk.intake.feed(0)
+    assert len(desk.received) == MOST_AT_ONCE
+    assert desk.has_rung
+    desk.intake.feed(0)
+    assert len(desk.received) == MOST_AT_ONCE + 1
+    assert not desk.has_rung
+
+
+def test_what_nobody_wants_is_thrown_away() -> None:
+    desk = Desk()
+    desk.arrive(b"x")
+    desk.intake.feed(0, is_wanted=False)
+    assert desk.inbox.empty()
+    assert desk.received == []
+
+
+def test_nothing_comes_after_the_end() -> None:
+    desk = Desk()
+    desk.arrive(b"x")
+    desk.inbox.put(None)
+    desk.arrive(b"late")
+    desk.intake.feed(0)
+    assert desk.intake.is_ended
+    assert desk.received == [b"x"]
+    assert desk.inbox.qsize() == 1
+
+
+def test_a_promise_spares_others_the_waking_until_it_is_kept() -> None:
+    desk = Desk()
+    desk.wire.on_look = lambda: desk.arrive(b"second")
+    desk.intake.promise(5_000)
+    assert (desk.intake.is_promised, desk.wire.promised) == (True, [5_000])
+    desk.arrive(b"first")
+    desk.intake.keep()
+    desk.intake.feed(0)
+    assert desk.received == [b"first", b"second"]
+    assert not desk.has_rung
+    assert not desk.intake.is_promised
+    desk.arrive(b"third")
+    assert desk.has_rung
+
+
+@pytest.mark.parametrize("waiting", [0, 1])
+def test_a_promise_taken_back_has_the_receiver_thread_look_at_what_came(waiting: int) -> None:
+    desk = Desk()
+    desk.intake.promise(5_000)
+    for _ in range(waiting):
+        desk.arrive(b"x")
+    desk.intake.take_back()
+    assert desk.has_rung is bool(waiting)
+    desk.arrive(b"y")
+    assert desk.has_rung
+
+
+@given(st.lists(st.lists(st.binary(min_size=1, max_size=3), min_size=1, max_size=4), max_size=6))
+def test_joining_changes_no_datagram(groups: list[list[bytes]]) -> None:
+    batches = []
+    for group in groups:
+        size = len(group[0])
+        payloads = [payload[:1] * size for payload in group[:-1]] + [group[-1][:size]]
+        batches.append(batch(*payloads))
+    together = joined(batches)
+    assert [p for one in together for p in one.payloads()] == [p for one in batches for p in one.payloads()]
+    assert [row for one in together for row in one.headers] == [row for one in batches for row in one.headers]
+    assert len(together) <= len(batches)
