@@ -26,6 +26,7 @@ from tests.tools.libsrt_peer import MissingPeer, build
 from tools.bench_runs import MEASUREMENTS, Figures, Measurement, Pair, Target, run
 
 Rows = dict[Pair, list[Figures]]
+BUSY = 0.3  # load for each core, before we begin, from which on figures are doubtful
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not wanted:
         print(f"--only knows: {', '.join(each.name for each in MEASUREMENTS)}", file=sys.stderr)
         return 2
+    load = os.getloadavg()[0]
+    if load > BUSY * (os.cpu_count() or 1):
+        print(f"others use this machine (load {load:.1f}): these figures will say little", file=sys.stderr)
     has_libsrt = True
     try:
         build()
@@ -130,7 +134,12 @@ def document(results: list[tuple[Measurement, Rows]], chosen: argparse.Namespace
         }
         verdicts = [verdict for target in each.targets if (verdict := judge(target, rows))]
         measured[each.name] = {"about": each.about, "medians": medians, "runs": pairs, "targets": verdicts}
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "kernel": platform.release()}
+    machine = {
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+    }
     return {
         "machine": machine,
         "seconds": chosen.seconds,
