@@ -116,7 +116,11 @@ class PrometheusWriter:
     """
 
     def __init__(self) -> None:
-        self._core: Any = importlib.import_module("prometheus_client.core")
+        try:
+            self._core: Any = importlib.import_module("prometheus_client.core")
+        except ModuleNotFoundError as error:
+            hint = "statistics for Prometheus need prometheus-client: pip install 'srtpy[prometheus]'"
+            raise ModuleNotFoundError(hint, name=error.name) from None
         self._latest: dict[int, tuple[tuple[str, str, str], ConnStats]] = {}
 
     def write(self, stats: ConnStats, role: str = "", peer: str = "", stream_id: str = "") -> None:

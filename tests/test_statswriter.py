@@ -88,5 +88,5 @@ def test_prometheus_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr("importlib.import_module", missing)
-    with pytest.raises(ModuleNotFoundError):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'srtpy\[prometheus\]'"):
         PrometheusWriter()

@@ -52,6 +52,10 @@ class End:
     def open(self) -> None:
         """Get ready; may take as long as the other side does."""
 
+    def peer(self) -> str:
+        """Say who the other side is now, if that is news."""
+        return ""
+
     def read(self) -> list[bytes]:
         """Wait for data and return it; [] at the end."""
         raise srtpy.SRTError(f"{self.name} cannot be read")
@@ -70,11 +74,14 @@ class SrtEnd(End):
     is_live = reopens = True
 
     def __init__(self, url: str, stream_id: str | None = None) -> None:
-        self._where: SrtUrl = parse_url(url)
-        host, port = self._where.remote if self._where.mode == "caller" else self._where.local
-        super().__init__(f"srt://{host}:{port} ({self._where.mode})")
-        if self._where.mode == "rendezvous":
-            raise ValueError(f"{url}: mode=rendezvous is not supported yet: use caller or listener")
+        self._where: SrtUrl = parse_url(url, is_quiet=True)  # `from_url` warns below
+        name = f"srt://{_shown(self._where.local if self._where.mode == 'listener' else self._where.remote)}"
+        super().__init__(f"{name} ({self._where.mode})")
+        if self._where.mode == "rendezvous":  # the URL itself may hold a passphrase
+            raise ValueError(
+                f"{name}: mode=rendezvous is not supported yet: use caller or listener "
+                "(a URL with a host and an adapter, and no mode, means rendezvous)"
+            )
         self.calls = self._where.mode == "caller"
         self._config = srtpy.Config.from_url(url)
         if stream_id is not None:
@@ -86,6 +93,15 @@ class SrtEnd(End):
         conn = srtpy.dial(self._where.remote, self._config) if self.calls else self._accept()
         conn.settimeout(self._where.timeout)
         self.conn = conn
+
+    def peer(self) -> str:
+        """Say who is connected, with what latency and stream id."""
+        conn = self.conn
+        if conn is None:
+            return ""
+        latency = f"{conn.stats().negotiated_latency * 1000:g} ms"
+        stream_id = f", stream id {conn.stream_id!r}" if conn.stream_id else ""
+        return f"connected to {_shown(conn.remote_addr)}, latency {latency}{stream_id}"
 
     def _accept(self) -> srtpy.Conn:
         if self._listener is None:
@@ -128,6 +144,11 @@ class SrtEnd(End):
             self._listener.close()
 
 
+def _shown(address: srtpy.Address) -> str:
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class UdpEnd(End):
     """A udp:// URL: a port to receive on (groups are joined), or an address to send to.
 
@@ -139,14 +160,19 @@ class UdpEnd(End):
     def __init__(self, url: str, *, is_source: bool) -> None:
         parts = urlsplit(url)
         super().__init__(f"udp://{parts.netloc}")
-        if parts.port is None:
+        try:
+            port = parts.port
+        except ValueError:
+            port = None
+        if port is None:
             raise ValueError(f"{url}: a port is needed, as in udp://239.1.1.1:5000")
         self._host = (parts.hostname or "").lstrip("@")
-        self._port = parts.port
+        self._port = port
         keys = dict(parse_qsl(parts.query))
         unknown = set(keys) - {"adapter", *UDP_NUMBERS}
         if unknown:
-            raise ValueError(f"{url}: unknown key {', '.join(sorted(unknown))}")
+            known = ", ".join(("adapter", *UDP_NUMBERS))
+            raise ValueError(f"{url}: unknown key {', '.join(sorted(unknown))}; there are {known}")
         self._adapter = keys.pop("adapter", "")
         try:
             self._numbers = {key: int(value, 0) for key, value in keys.items()}

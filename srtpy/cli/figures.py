@@ -40,9 +40,9 @@ class StatsFile:
         self._prometheus: PrometheusWriter | None = None
         self._shown: dict[str, int] = {}
         if form == "prometheus":
+            self._prometheus = PrometheusWriter()
             self._client: Any = importlib.import_module("prometheus_client")
             self._registry = self._client.CollectorRegistry()
-            self._prometheus = PrometheusWriter()
             self._registry.register(self._prometheus)
         else:
             self._lines = self._path.open("w", encoding="utf-8", newline="")
@@ -157,6 +157,6 @@ def totals(pump: Pump) -> str:
     text = f"{pump.messages} messages, {size(pump.bytes)} in {duration(elapsed)} ({rate} on average)"
     if pump.dropped:
         text += f", {pump.dropped} messages dropped while nobody could take them"
-    if pump.reconnections:
-        text += f", {pump.reconnections} reconnections"
+    if pump.interruptions:
+        text += f", {pump.interruptions} interruption{'s' if pump.interruptions > 1 else ''}"
     return text

@@ -57,7 +57,7 @@ def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "auto is clock for a file on a disk, off otherwise",
     )
     parser.add_argument("--interval", type=duration, default=1.0, help="seconds between figures (1)")
-    parser.add_argument("--quiet", action="store_true", help="no figures on the screen")
+    parser.add_argument("--quiet", action="store_true", help="no figures on the screen until the last line, only news")
     parser.add_argument("--stats-out", metavar="FILE", help="write figures to a file")
     parser.add_argument("--stats-format", choices=FORMATS, default="json", help="format of that file (json)")
     parser.set_defaults(run=run)

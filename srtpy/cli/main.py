@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
@@ -36,11 +37,17 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def _warn(message: Warning | str, *_place: object, **_more: object) -> None:
+    """Show a warning as people read it: they have written no line of code."""
+    print(f"srtpy: warning: {message}", file=sys.stderr)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0 success, 1 failure, 2 usage, 130 interrupted, more for `probe`."""
     options = parser().parse_args(arguments)
     try:
-        with srtpy.low_latency():
+        with srtpy.low_latency(), warnings.catch_warnings():
+            warnings.showwarning = _warn
             return int(options.run(options))
     except KeyboardInterrupt:
         print("srtpy: interrupted", file=sys.stderr)
@@ -52,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # whoever read our standard output is gone: that ends a pipeline without a word
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ModuleNotFoundError) as error:  # an extra that is not installed is named
         print(f"srtpy: {error}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) and not isinstance(error, OSError) else 1
 

@@ -53,7 +53,7 @@ def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 def run(options: argparse.Namespace) -> int:
     """Probe, print, and return what the status says."""
-    where = parse_url(options.url)
+    where = parse_url(options.url, is_quiet=True)
     if where.mode != "caller":
         raise ValueError(f"mode={where.mode}: what can be probed is a listener, with mode=caller")
     config = srtpy.Config.from_url(options.url).replace(linger=0.0)
@@ -125,7 +125,7 @@ def _shown(where: SrtUrl) -> str:
 
 def _print(where: SrtUrl, found: dict[str, object], status: int) -> None:
     if status != CONNECTED:
-        print(f"srtpy: {_shown(where)}: {found['error']}", file=sys.stderr)
+        print(f"srtpy: {found['error']}", file=sys.stderr)
         return
     print(f"{_shown(where)} is an SRT listener")
     for name in ("version", "handshake", "latency", "encryption"):

@@ -61,6 +61,9 @@ class Opening:
             self._end.close()  # it opened while we were being stopped
         self._is_over.set()
         self._tell()
+        peer = self._end.peer()
+        if peer:
+            self._say(f"{self._end.name}: {peer}")
 
     def _open(self) -> None:
         wait, told = FIRST_RETRY, ""
@@ -114,14 +117,14 @@ class Pump:
         messages: messages written.
         bytes: bytes written.
         dropped: messages of a live source that came while nobody could take them.
-        reconnections: how often an end came back.
+        interruptions: how often an end went away and was waited for.
     """
 
     def __init__(
         self, source: End, sink: End, *, reconnects: bool, pace: Pace | None, say: Callable[[str], None]
     ) -> None:
         self.source, self.sink = source, sink
-        self.messages = self.bytes = self.dropped = self.reconnections = 0
+        self.messages = self.bytes = self.dropped = self.interruptions = 0
         self.began = time.monotonic()
         self._reconnects = reconnects
         self._pace = pace
@@ -192,7 +195,7 @@ class Pump:
         self._say(f"{end.name}: {error or 'the peer has closed'}; waiting for it to come back")
         if isinstance(end, SrtEnd):
             end.hang_up()
-        self.reconnections += 1
+        self.interruptions += 1
         opening = self._openings[end]
         is_soon = end.calls and time.monotonic() - opening.opened_at < LONGEST_RETRY
         self._open(end, min(max(2 * opening.delay, FIRST_RETRY), LONGEST_RETRY) if is_soon else 0.0)

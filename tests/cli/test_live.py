@@ -95,6 +95,7 @@ def test_a_file_travels_from_one_command_to_another(
     assert "760 messages" in said
     status, said = receiver.finish()
     assert status == 0, said
+    assert "connected to 127.0.0.1:" in said
     assert copy.read_bytes() == recording.read_bytes()
 
 
@@ -159,7 +160,7 @@ def test_a_receiver_that_comes_back_gets_the_rest(run: type[Command], port: int,
     assert second.process.stdout.read(1316)[:1] in (b"b", b"c")
     status, said = sender.finish(signal.SIGINT)
     assert status == 0
-    assert "1 reconnections" in said
+    assert "1 interruption" in said
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "prometheus"])
@@ -203,6 +204,7 @@ def test_nobody_there_is_a_failure_that_says_so(run: type[Command], port: int) -
         ("live", "gopher://x", "-"),
         ("live", "srt://:9000?latency=120000", "-"),
         ("live", "udp://127.0.0.1", "-"),
+        ("live", "udp://127.0.0.1:abc", "-"),
         ("live", "-", "-", "--pace", "fast"),
         ("live", "-", "-", "--chunk", "2000"),
         ("live", "-", "-", "--interval", "inf"),
@@ -216,6 +218,18 @@ def test_wrong_usage_is_status_two(run: type[Command], arguments: tuple[str, ...
     assert status == 2
     assert said.strip()
     assert "Traceback" not in said
+
+
+def test_no_passphrase_is_told_with_a_wrong_url(run: type[Command]) -> None:
+    _, said = run("live", "srt://localhost:9000?mode=rendezvous&passphrase=0123456789", "-").finish()
+    assert "srt://localhost:9000: mode=rendezvous is not supported" in said
+    assert "0123456789" not in said
+
+
+def test_a_warning_is_one_line(run: type[Command]) -> None:
+    _, said = run("live", "srt://[::1]:9?latncy=200", "nothing/out.ts", "--no-reconnect").finish()
+    assert said.splitlines()[0] == "srtpy: warning: the URL's key 'latncy' is unknown and left out"
+    assert "srtpy live: srt://[::1]:9 (caller)" in said
 
 
 def test_a_missing_file_is_a_failure(run: type[Command], tmp_path: Path) -> None:

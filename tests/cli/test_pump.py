@@ -69,7 +69,7 @@ def test_from_one_end_to_the_other() -> None:
     moved = pump(source, sink)
     moved.run()
     assert sink.written == [b"ab", b"c", b"d"]
-    assert (moved.messages, moved.bytes, moved.dropped, moved.reconnections) == (3, 4, 0, 0)
+    assert (moved.messages, moved.bytes, moved.dropped, moved.interruptions) == (3, 4, 0, 0)
 
 
 @pytest.mark.parametrize("which", ["source", "sink"])
@@ -93,7 +93,7 @@ def test_what_is_not_live_is_written_again_when_the_sink_is_back() -> None:
     moved = pump(source, sink, said.append)
     moved.run()
     assert sink.written == [b"first", b"second"]
-    assert (moved.messages, moved.dropped, moved.reconnections) == (2, 0, 1)
+    assert (moved.messages, moved.dropped, moved.interruptions) == (2, 0, 1)
     assert said == ["sink: the peer has closed; waiting for it to come back"]
 
 
@@ -136,7 +136,7 @@ def test_a_peer_that_takes_calls_and_hangs_up_at_once_is_not_called_in_a_loop(ca
     with pytest.raises(RuntimeError, match="enough"):
         moved.run()
     assert source.stop.waits == waits
-    assert moved.reconnections == 6
+    assert moved.interruptions == 6
 
 
 def test_without_reconnecting_the_first_loss_is_the_end() -> None:
