@@ -6,7 +6,7 @@ configuration allows.  Breaking the connection is allowed, and then what still c
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from srtpy.config import Config
+from srtpy.fields import CryptoMode
 from srtpy.internal.buffer.receive import Delivered
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND, Micros
 from srtpy.internal.core.acks import JOURNAL_SIZE
@@ -22,8 +23,8 @@ from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import HEADER, HEADER_SIZE, ControlType, pack_control_header
 from tests.hostile.mutation import Mutator
 from tests.sim.link import Link
-from tests.sim.pair import NEAR_THE_WRAP, ON_THE_EDGE, Birth, agreed, connected
-from tests.sim.telling import Stream
+from tests.sim.pair import NEAR_THE_WRAP, ON_THE_EDGE, Birth, agreed, connected, meeting
+from tests.sim.telling import Stream, message, numbers
 
 SMALL = Config(recv_buf_size=300, send_buf_size=200, fc=300, latency=0.05)
 PATIENT = Config(recv_buf_size=300, send_buf_size=200, fc=300, tlpktdrop=False, snd_drop_delay=-1, latency=0.05)
@@ -33,6 +34,7 @@ CONFIGS = (Config(), SMALL, PATIENT, REORDERING, EAGER)
 TURNS = 64  # as many bursts as one instant may take before we call it a busy loop
 LONGEST_SLEEP = 30 * SECOND
 LENGTH = 400
+LOOK_CLOSER = 64  # checks: the closest look takes long
 
 
 class Subject:
@@ -44,7 +46,7 @@ class Subject:
         self.config = config
         self.now: Micros = clock.local(0)
         self.connection = Connection(terms, config, self.now)
-        self.said: list[bytes] = []
+        self.looks = 0
         self.taken: list[Delivered] = []
 
     def hear(self, datagram: bytes, copies: int = 1) -> None:
@@ -62,7 +64,7 @@ class Subject:
             if connection.delivery_due() <= self.now:
                 connection.release(self.now)
             datagrams = connection.datagrams_to_send(self.now)
-            self.said = [header + payload for header, payload in datagrams] or self.said
+            assert all(len(header) >= HEADER_SIZE for header, _ in datagrams)
             connection.events()
             if min(connection.next_deadline(), connection.delivery_due()) > self.now:
                 break
@@ -80,9 +82,20 @@ class Subject:
         assert connection.sender.unacknowledged <= config.send_buf_size
         assert len(connection._acks._journal) <= JOURNAL_SIZE
         assert not connection._outbox
+        self.looks += 1
+        if self.looks % LOOK_CLOSER == 0:
+            self.check_gauges()
         deadline = connection.next_deadline()
         assert connection.is_closed or deadline <= self.now + LONGEST_SLEEP
         assert (connection.delivery_due() == NEVER) == (buffer.first_packet() is None or self.is_waiting_for_a_gap())
+
+    def check_gauges(self) -> None:
+        """Look at what is shown to people: sizes, rates and durations, none below zero or out of all bounds."""
+        gauges = self.connection.gauges(self.now)
+        for field in fields(gauges):
+            value = getattr(gauges, field.name)
+            if field.name != "start" and isinstance(value, int | float):
+                assert 0 <= value < 1 << 64, f"{field.name} is {value}"
 
     def is_waiting_for_a_gap(self) -> bool:
         """Whether a reader that gives nothing up waits for what is missing."""
@@ -252,3 +265,38 @@ TestMadPeer = MadPeer.TestCase
 TestMadPeer.settings = settings(
     max_examples=60, stateful_step_count=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
+
+
+@pytest.mark.parametrize("mode", [CryptoMode.CTR, CryptoMode.GCM])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_mad_peer_of_a_secured_connection_by_seed(mode: CryptoMode, seed: int) -> None:
+    """Keys are refreshed meanwhile; the world reports time that stands still; what is read was written."""
+    config = Config(passphrase="for tests only", crypto_mode=mode, km_refresh_rate=64, km_pre_announce=16, latency=0.05)
+    world = meeting(config, config, Link(MILLISECOND, loss=0.02), Link(MILLISECOND, loss=0.02), isn=NEAR_THE_WRAP)
+    world.run_until(lambda: all(side.end.connection is not None for side in world.sides), SECOND)
+    mutator = Mutator(seed)
+    for side in world.sides:
+        side.sent = []
+    counts = [0, 0]
+
+    def write_and_strike() -> bool:
+        for place, side in enumerate(world.sides):
+            connection = side.end.connection
+            if connection.room() and not connection.is_closed:
+                connection.write(message(counts[place]), world.local_time(side))
+                counts[place] += 1
+            assert side.peer.sent is not None
+            for _ in range(3):
+                good = [datagram for _, datagram in side.peer.sent[-40:]]
+                bad = mutator.mutated(good, connection.negotiated.socket_id) if good else b""
+                if len(bad) >= HEADER_SIZE and not is_shutdown(bad):
+                    world.inject(side, bad)
+        return max(counts) < LENGTH
+
+    world.every(MILLISECOND, write_and_strike)
+    world.run_for(3 * SECOND)
+    for side in world.sides:
+        if mode is CryptoMode.GCM:  # the only one that would notice
+            arrived = numbers(side)
+            assert arrived == sorted(set(arrived))
+        assert len(side.delivered) > 20, "most of it fell on connections that were broken already"
