@@ -20,8 +20,10 @@ from srtpy.config import Config
 from srtpy.errors import RejectReason
 from srtpy.internal.clock.units import SECOND
 from srtpy.internal.core.events import Broken
+from srtpy.internal.handshake import answers
 from srtpy.internal.packet.handshake import Handshake
 from srtpy.internal.packet.header import HEADER_SIZE, ControlType
+from srtpy.internal.session import accepting as accepting_room
 from srtpy.internal.session.judging import MOST_JUDGES
 from tests.hostile.peers import Footprint, MadPeer, Stranger, conclusion, streams
 from tests.house.sources import parsed, python_files, relative
@@ -32,6 +34,7 @@ from tests.sim.telling import Stream, both_roles
 
 QUICK = Config(linger=0.0)
 LATENCY = 0.06
+LIMIT = 100
 
 # ---- row 22
 
@@ -266,6 +269,27 @@ def test_row_27_callbacks_that_block_delay_nobody_else() -> None:
                 stack.enter_context(conn)
                 stack.enter_context(listener.accept())
         stream.assert_whole(in_time=LATENCY + 1.0)
+
+
+def test_row_27_callbacks_that_never_return_do_not_collect_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their requests are forgotten after a while and may come again: still there is a limit to those that wait."""
+    monkeypatch.setattr(answers, "WAITING_LIFETIME", 1)
+    monkeypatch.setattr(answers, "SWEEP_INTERVAL", 1)
+    monkeypatch.setattr(accepting_room, "LARGEST_WAITING", LIMIT)
+    released = threading.Event()
+    with (
+        srtpy.listen(("127.0.0.1", 0), accept=lambda request: released.wait(30.0)) as listener,
+        Stranger(listener.local_addr) as stranger,
+    ):
+        cookie, refused = stranger.cookie(), list[bytes]()
+        for start in range(1, 501, 50):
+            refused += stranger.answers(*(conclusion(cookie, number) for number in range(start, start + 50)))
+        again = stranger.answers(*(conclusion(cookie, number) for number in range(1, 51)))
+        waiting = len(listener._accepting._judged)
+        released.set()
+        assert waiting == LIMIT
+        assert [Handshake.decode(one[HEADER_SIZE:]).kind for one in refused] == [RejectReason.BACKLOG] * (500 - LIMIT)
+        assert again == [], "what still waits is not asked about twice"
 
 
 def test_row_27_callbacks_may_use_the_api_they_are_called_from() -> None:

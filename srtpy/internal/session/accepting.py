@@ -34,7 +34,7 @@ from srtpy.internal.clock.units import SECOND
 from srtpy.internal.core.agreeing import answer, fitted, needs_derivation
 from srtpy.internal.core.connection import Connection
 from srtpy.internal.crypto.exchange import Answer
-from srtpy.internal.handshake.answers import Key
+from srtpy.internal.handshake.answers import LARGEST_WAITING, Key
 from srtpy.internal.handshake.cookie import CookieJar
 from srtpy.internal.handshake.listener import Answerer, Reply, Request
 from srtpy.internal.handshake.negotiation import Refusal, judge_entry
@@ -205,19 +205,27 @@ class Accepting:
                 return
             heard = self._answerer.answer(piece, path.remote, path.source, monotonic_now())
             if isinstance(heard, Request):
+                if heard.key in self._judged:
+                    return  # the application still thinks about what the answerer has long forgotten
+                is_crowded = len(self._judged) >= LARGEST_WAITING
                 self._judged[heard.key] = heard, path
         if isinstance(heard, Reply):
             self._mux.send(heard.datagrams, path)
         elif isinstance(heard, Request):
-            judge = self.judge
-            if self._backlog.is_full:
-                self._refuse(heard, path, RejectReason.BACKLOG)
-            elif judge is None:
-                self._admit(heard, path, self._config)
-            else:
-                self._submit(self._judges, partial(self._ask, judge), heard, path)
+            with self._one_callers_trouble(heard.key):
+                self._consider(heard, path, is_crowded)
         elif self._log.is_debugging:
             self._log.debug(LogCategory.HANDSHAKE, f"ignored a packet from {path.remote}: {heard.text}")
+
+    def _consider(self, request: Request, path: Path, is_crowded: bool) -> None:
+        """See to a caller that may come in if there is room and the application agrees."""
+        judge = self.judge
+        if is_crowded or self._backlog.is_full:
+            self._refuse(request, path, RejectReason.BACKLOG)
+        elif judge is None:
+            self._admit(request, path, self._config)
+        else:
+            self._submit(self._judges, partial(self._ask, judge), request, path)
 
     def _submit(self, pool: Judges, work: Callable[[Request, Path], None], request: Request, path: Path) -> None:
         try:
@@ -229,7 +237,7 @@ class Accepting:
         """Ask the application and act.  Runs on one of the judges' threads."""
         applicant = Applicant(request, self._config)
         reason = judge(applicant, self._log)
-        with self._one_callers_trouble():
+        with self._one_callers_trouble(request.key):
             if reason is None:
                 self._admit(request, path, applicant.config)
             else:
@@ -251,7 +259,7 @@ class Accepting:
         """Agree on keys with a caller that has offered one.  Runs on the thread for that."""
         began = monotonic_now()
         is_let_in = False
-        with self._one_callers_trouble():
+        with self._one_callers_trouble(request.key):
             is_let_in = self._agree(request, path, config)
         if not is_let_in:
             time.sleep(REST * max(monotonic_now() - began, 0) / SECOND)
@@ -266,11 +274,14 @@ class Accepting:
         return True
 
     @contextmanager
-    def _one_callers_trouble(self) -> Iterator[None]:
+    def _one_callers_trouble(self, key: Key | None = None) -> Iterator[None]:
         """Keep an error of ours to the caller it befell: the thread goes on for the others."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 logged; the caller will ask again or give up
+            if key is not None:
+                with self._lock:
+                    self._judged.pop(key, None)
             self._log.error(LogCategory.HANDSHAKE, f"internal error, a handshake was dropped: {error!r}")
 
     # ---- letting in, or not
