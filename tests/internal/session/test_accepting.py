@@ -24,7 +24,7 @@ from srtpy.internal.packet.keymaterial import KeyState
 from srtpy.internal.session import accepting
 from srtpy.internal.session.accepting import Accepting, listen
 from srtpy.internal.session.fate import State
-from srtpy.internal.session.judging import Applicant, by_bool, by_code
+from srtpy.internal.session.judging import Applicant, Judge, by_bool, by_code
 from srtpy.internal.session.registry import OPEN
 from srtpy.internal.session.session import Session
 from srtpy.internal.session.waiting import AT_ONCE, Deadline
@@ -131,6 +131,18 @@ def test_garbage_is_survived(listener: Accepting) -> None:
             caller.socket.send(garbage)
         caller.connect()
         listener.accept(SOON).close()
+
+
+@pytest.mark.parametrize("judge", [None, by_bool(lambda request: True)])
+def test_an_error_of_ours_on_the_way_in_leaves_no_request_behind(
+    listener: Accepting, judge: Judge | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    listener.judge = judge
+    with PlainCaller(listener.local_address) as caller:
+        monkeypatch.setattr(listener._answerer, "accept", lambda *arguments: 1 // 0)
+        caller.ask()
+        until(lambda: "ZeroDivisionError" in caplog.text)
+        until(lambda: not listener._judged)
 
 
 def test_an_error_of_ours_costs_one_caller_one_answer(
