@@ -18,7 +18,7 @@ NAP: Final[Micros] = 2_000  # ours: at 10 Mbit/s two datagrams gather; ACK and N
 SHORTEST: Final[Micros] = 500  # ours: a buffer that fills so soon leaves no time to be woken late
 FILL: Final = 16  # ours: the part of the kernel buffer a nap may fill; sleep lasts longer than asked, and bursts come
 LONG: Final[Micros] = 12_000  # ours: the longest nap while others have promised to read, if they break their word
-LONG_FILL: Final = 4  # ours: the part of the kernel buffer such a nap may fill when a promise is broken
+LONG_FILL: Final = 8  # ours: the part of the kernel buffer such a nap may fill when a promise is broken
 FLOWING: Final[Micros] = 5_000  # ours: reads no further apart than that are still a flow; who promises comes so often
 WINDOW: Final[Micros] = 2 * NAP  # ours: how long to look before deciding; one read tells nothing of a burst's length
 

@@ -118,11 +118,13 @@ class Engine:
 
     def next_duty(self, now: Micros) -> Micros:
         """Return when the timer thread has to be awake; past or present means at once."""
+        if self.writer_back_at > now:  # a look whether it is: nobody wakes us when it stops
+            return self.writer_back_at if self.writer_back_at > self.reader_back_at else self.reader_back_at
         core = self.core
         duty = min(core.next_deadline(), self.gathered_until)
         if not self.readable.count:
             duty = min(duty, core.delivery_due() + LAZY_DELIVERY)
-        return max(duty, self.writer_back_at, self.reader_back_at)
+        return max(duty, self.reader_back_at)
 
     def promise(self, until: Micros, now: Micros) -> None:
         """Have nobody woken for what a reader takes along when it wakes, if that is soon."""

@@ -96,7 +96,9 @@ class Session:
         self.linger: Micros | None = None if config.linger is None else from_seconds(config.linger)
         self.engine = Engine(core, partial(wire.send, path=path), inbox, wire)
         self.reader = Reader(self.engine)
-        self.writer = Writer(self.engine, negotiated.payload_size)
+        self.writer = Writer(
+            self.engine, negotiated.payload_size, negotiated.peer_latency if negotiated.tsbpd_send else 0
+        )
         self.core = core
         self._wire = wire
         self._path = path

@@ -1,13 +1,23 @@
 """Writing: messages from the caller's hands into the core, and when they leave.
 
 Lives here: waiting for room, and gathering: a message written by itself leaves at once,
-those that follow within a moment leave together in few system calls.
+those that follow within a moment, or steadily, leave together in few system calls.
 Never here: pacing, packets, what is sent again (core), the system calls (mux).
 
-Gathering.  The first `write` after a pause is sent at once.  Further ones are gathered until there
-are `GATHERED` of them, until the next write after `APART`, or until the timer thread sees to
-what is left.  While a writer keeps filling bursts by itself the timer thread is asked for no more than a late
-look (`TAIL`), so that it does not wake for each burst.
+Gathering.  The first `write` after a pause is sent at once.  Further ones that are less than `APART` away are
+gathered until there are `GATHERED` of them, until the next write after `WINDOW`, or until the timer thread sees
+to what is left.
+
+A steady writer (`STEADY` writes, none `PAUSE` after the one before) may be slower and gathers for longer: until
+`STEADY_WINDOW` would be over before the next write.  To the application this changes nothing: a message's time is when
+it was written.  What it costs is time for repairs, so only where the peer plays by timestamps, and `LEAST_LATENCY`
+later at least.
+
+While a writer keeps sending its bursts by itself the timer thread is asked for no more than a late look
+(`TAIL`), so that it does not wake for each burst.  For a steady writer that is soon after its window
+(`STEADY_TAIL` after the first of a burst), and once it has been steady for long (`LASTING` writes; a break
+halves the count), a tenth of the latency (`PATROL` at most): only what it leaves behind when it stops
+waits for that, 1 in 50 messages at most.
 """
 
 from __future__ import annotations
@@ -25,6 +35,14 @@ from srtpy.internal.session.waiting import FOREVER, Deadline
 APART: Final[Micros] = 100  # ours: writes this far apart are sent singly; a system call costs a tenth of it
 WINDOW: Final[Micros] = 120  # ours: how long gathered messages wait for more, then the timer thread sends them
 TAIL: Final[Micros] = 2 * MILLISECOND  # ours: the same after bursts that filled by themselves
+STEADY: Final = 16  # ours: so many writes in a row are no chance
+PAUSE: Final[Micros] = 2 * MILLISECOND  # ours: two of 1,316 bytes at 5 Mbit/s; slower, there is nothing to gather
+STEADY_WINDOW: Final[Micros] = 3_300  # ours: four of 1,316 bytes at 10 Mbit/s
+LEAST_LATENCY: Final[Micros] = 40 * MILLISECOND  # ours: less has no tenth to spare
+BREAK: Final[Micros] = 5 * MILLISECOND  # ours: who comes back sooner has sent what had gathered by itself
+STEADY_TAIL: Final[Micros] = 3_800  # ours: soon after the window; nothing is delayed by more than 4 ms
+LASTING: Final = 300  # ours: who stops every 150 writes never gets there, and leaves three messages behind
+PATROL: Final[Micros] = 12 * MILLISECOND  # ours: three of the receiver's wake-ups; longer saves little
 GATHERED: Final = 32  # ours: messages that leave together, a burst a libsrt receiver's default buffer takes
 SHORTEST_NAP: Final[Micros] = 100  # ours: a blocked writer that paces the core gathers at least this much credit
 CHUNK: Final = 128  # ours: messages `write_many` puts in before it lets the first of them leave
@@ -38,13 +56,16 @@ class Writer:
             those who wait.
     """
 
-    __slots__ = ("_engine", "_gathered", "_left_at", "_payload_size", "deadline")
+    __slots__ = ("_engine", "_gathered", "_payload_size", "_steady", "_tail", "_wrote_at", "deadline")
 
-    def __init__(self, engine: Engine, payload_size: int) -> None:
+    def __init__(self, engine: Engine, payload_size: int, latency: Micros = 0) -> None:
+        """Begin with nothing written; `latency` is how much later the peer plays what is written, 0: at once."""
         self._engine = engine
         self._payload_size = payload_size
         self._gathered = 0
-        self._left_at: Micros = 0
+        self._wrote_at: Micros = 0
+        self._steady = 0  # writes in a row
+        self._tail = min(max(latency // 10, STEADY_TAIL + PAUSE), PATROL) if latency >= LEAST_LATENCY else 0
         self.deadline = FOREVER
 
     def write(self, data: bytes, deadline: Deadline | None = None) -> int:
@@ -74,7 +95,7 @@ class Writer:
 
         def put(now: Micros) -> None:
             engine.core.write(data, now, stamp=stamp, ttl=ttl, in_order=in_order)
-            self._left_at = now
+            self._wrote_at = engine.wrote_at = now
             engine.flush(now)
 
         with engine.lock:
@@ -98,7 +119,7 @@ class Writer:
             while taken < len(wanted) and core.room():
                 taken += core.write_many(wanted[taken : taken + CHUNK], now)
                 engine.flush(now)
-            self._left_at = now
+            self._wrote_at = engine.wrote_at = now
 
         with engine.lock:
             self._refuse(longest)
@@ -129,26 +150,43 @@ class Writer:
 
     def _put(self, data: bytes, now: Micros) -> None:
         """Have the core take a message; send it, or let it wait for more.  Needs the lock, and room."""
-        self._engine.core.write(data, now)
-        if now - self._left_at < APART:
-            self._gather(now)
-        else:
-            self._left_at = now
-            self._engine.flush(now)
+        engine = self._engine
+        engine.core.write(data, now)
+        since = now - self._wrote_at
+        self._wrote_at = now
+        if since < PAUSE:
+            self._steady = min(self._steady + 1, 2 * LASTING)
+        elif since >= BREAK:
+            self._steady //= 2
+        until = engine.gathered_until
+        if until == NEVER:
+            if since < APART or (self._steady >= STEADY and self._tail and since < PAUSE):
+                self._gather(now)
+            else:
+                engine.wrote_at = now
+                engine.flush(now)
+            return
+        self._gathered = gathered = self._gathered + 1
+        if gathered >= GATHERED or now + since > until:
+            self._leave(now, since)
 
     def _gather(self, now: Micros) -> None:
-        """Let the message just written wait for more, or send what has gathered.  Needs the lock."""
+        """Let the message just written wait for more.  Needs the lock."""
         engine = self._engine
-        if engine.gathered_until == NEVER:
-            self._gathered = 1
-            engine.gathered_until = now + WINDOW
-            engine.rouse_timer(now)
-            return
-        self._gathered += 1
-        if self._gathered >= GATHERED or now >= engine.gathered_until:
-            engine.writer_back_at = now + TAIL
-            self._left_at = now
-            engine.turn(now)
+        self._gathered = 1
+        is_steady = self._steady >= STEADY and self._tail
+        engine.gathered_until = now + (STEADY_WINDOW if is_steady else WINDOW)
+        engine.rouse_timer(now)
+
+    def _leave(self, now: Micros, since: Micros) -> None:
+        """Send what has gathered; writes come `since` apart.  Needs the lock."""
+        engine = self._engine
+        engine.wrote_at = now
+        tail = TAIL
+        if self._steady >= STEADY and self._tail:
+            tail = self._tail if self._steady >= LASTING else STEADY_TAIL + since
+        engine.writer_back_at = now + tail
+        engine.turn(now)
 
     def _once_there_is_room(
         self, put: Callable[[Micros], None], deadline: Deadline | None, began: Micros | None = None

@@ -20,8 +20,23 @@ from srtpy.internal.packet.header import Datagram
 from srtpy.internal.session import writing
 from srtpy.internal.session.engine import Engine
 from srtpy.internal.session.waiting import AT_ONCE, Deadline
-from srtpy.internal.session.writing import APART, CHUNK, GATHERED, TAIL, WINDOW, Writer
-from tests.internal.session.fakes import FakeCore, Running, in_thread, until
+from srtpy.internal.session.writing import (
+    APART,
+    BREAK,
+    CHUNK,
+    GATHERED,
+    LASTING,
+    LEAST_LATENCY,
+    PATROL,
+    PAUSE,
+    STEADY,
+    STEADY_TAIL,
+    STEADY_WINDOW,
+    TAIL,
+    WINDOW,
+    Writer,
+)
+from tests.internal.session.fakes import LATENCY, FakeCore, Running, in_thread, until
 
 
 class Clock:
@@ -37,11 +52,11 @@ class Clock:
 class Desk:
     """A writer, the core it fills, and what left by which call."""
 
-    def __init__(self, room: int = 1000) -> None:
+    def __init__(self, room: int = 1000, latency: int = 0) -> None:
         self.core = FakeCore(room)
         self.bursts: list[int] = []
         self.engine = Engine(self.core, self.send)
-        self.writer = Writer(self.engine, payload_size=1456)
+        self.writer = Writer(self.engine, 1456, latency)
 
     def send(self, datagrams: Sequence[Datagram]) -> None:
         self.bursts.append(len(datagrams))
@@ -129,6 +144,72 @@ def test_what_others_have_sent_counts_for_no_burst(clock: Clock) -> None:
         clock.now += 1
         desk.writer.write(b"x")
     assert desk.bursts == [1, GATHERED // 2 - 1, GATHERED]
+
+
+def keep_writing(desk: Desk, clock: Clock, every: int, count: int) -> None:
+    for _ in range(count):
+        desk.writer.write(b"x")
+        clock.now += every
+
+
+@pytest.mark.parametrize(("every", "together"), [(1_053, 4), (1_500, 3), (210, 16), (105, 32)])
+def test_a_steady_writers_messages_leave_together(clock: Clock, every: int, together: int) -> None:
+    desk = Desk(10_000, LATENCY)
+    keep_writing(desk, clock, every, STEADY)
+    del desk.bursts[:]
+    keep_writing(desk, clock, every, 1 + 10 * together)
+    assert desk.bursts[1:9] == [together] * 8
+    assert together * every <= STEADY_WINDOW + every
+
+
+@pytest.mark.parametrize(("every", "latency"), [(PAUSE, LATENCY), (1_053, 0), (1_053, LEAST_LATENCY - 1)])
+def test_a_slow_writer_and_one_without_time_to_spare_gather_nothing(clock: Clock, every: int, latency: int) -> None:
+    desk = Desk(latency=latency)
+    keep_writing(desk, clock, every, 100)
+    assert desk.bursts == [1] * 100
+
+
+@pytest.mark.parametrize("every", [210, 1_053, 1_990])
+def test_the_timer_thread_does_not_see_to_bursts_that_leave_by_themselves(clock: Clock, every: int) -> None:
+    desk = Desk(10_000, LATENCY)
+    keep_writing(desk, clock, every, 2 * STEADY)
+    woken = 0
+    wakes_at = desk.engine.next_duty(clock.now)
+    for _ in range(LASTING):
+        desk.writer.write(b"x")
+        clock.now += every
+        if wakes_at <= clock.now:
+            woken += 1
+            wakes_at = desk.engine.next_duty(clock.now)
+            assert wakes_at > clock.now, "it would send what leaves by itself in a moment"
+    assert woken <= LASTING * every // STEADY_TAIL + 1
+
+
+@pytest.mark.parametrize(("count", "longest"), [(STEADY + 2, STEADY_TAIL), (2 * LASTING, PATROL)])
+def test_what_a_steady_writer_leaves_behind_is_sent_in_time(clock: Clock, count: int, longest: int) -> None:
+    desk = Desk(10_000, LATENCY)
+    keep_writing(desk, clock, 1_053, count)
+    while desk.engine.gathered_until == NEVER:
+        keep_writing(desk, clock, 1_053, 1)
+    first_written = clock.now - 1_053
+    assert desk.core.outgoing
+    assert clock.now < desk.engine.next_duty(clock.now) <= first_written + longest
+    clock.now = desk.engine.next_duty(clock.now)
+    assert desk.engine.next_duty(clock.now) <= clock.now
+    with desk.engine.lock:
+        desk.engine.turn(clock.now)
+    assert not desk.core.outgoing
+
+
+def test_after_a_pause_a_message_leaves_at_once_however_steady_its_writer_was(clock: Clock) -> None:
+    desk = Desk(10_000, LATENCY)
+    keep_writing(desk, clock, 1_053, 2 * LASTING)
+    clock.now += BREAK
+    with desk.engine.lock:
+        desk.engine.turn(clock.now)
+    desk.writer.write(b"x")
+    assert desk.bursts[-1] == 1
+    assert not desk.core.outgoing
 
 
 def test_many_at_once_leave_in_chunks() -> None:
