@@ -52,7 +52,11 @@ def dial(
 def _dial(address: AddressLike, config: Config, local: AddressLike | None, wait: bool = True) -> Conn:
     dialing = Dialing(address, config, local)
     if wait:
-        return Conn(dialing.run(), config)
+        try:
+            return Conn(dialing.run(), config)
+        except BaseException:  # an interrupt may come when there is a session and nobody knows of it
+            dialing.close()
+            raise
     dialing.start()
     return Conn._connecting(dialing, config)
 

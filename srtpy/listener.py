@@ -112,7 +112,12 @@ class Listener:
             WouldBlockError: nobody is waiting, and `settimeout(0)`.
             ListenerClosedError: the listener was closed.
         """
-        return Conn(self._accepting.accept(self._deadline), self._config.copy())
+        session = self._accepting.accept(self._deadline)
+        try:
+            return Conn(session, self._config.copy())
+        except BaseException:
+            session.shut_down()
+            raise
 
     def connections(self) -> Iterator[Conn]:
         """Iterate over the connections that come, until the listener is closed."""

@@ -27,12 +27,13 @@ _BUFFERS: Final = ("send_buffer_packets", "send_buffer_bytes", "receive_buffer_p
 class Observer:
     """One connection's statistics, from whoever asks; a lock of its own guards what it remembers."""
 
-    __slots__ = ("_averages", "_base", "_final", "_lock", "_looked_at", "_read", "_sent")
+    __slots__ = ("_averages", "_base", "_final", "_last", "_lock", "_looked_at", "_read", "_sent")
 
     def __init__(self, read: Callable[[], Reading]) -> None:
         self._lock = threading.Lock()
         self._read = read
         self._base: Reading | None = None
+        self._last: Reading | None = None
         self._final: Reading | None = None
         self._averages: list[float] = []
         self._looked_at = 0.0
@@ -40,13 +41,17 @@ class Observer:
 
     def reading(self) -> Reading:
         """Return how things stand; of a closed connection, how they stood in the end."""
-        final = self._final
-        return self._read() if final is None else final
+        if self._final is not None:
+            return self._final
+        self._last = reading = self._read()
+        return reading
 
     def freeze(self) -> None:
         """Keep the present reading for good: the connection is closed."""
-        if self._final is None:
-            self._final = self._read()
+        try:
+            self._final = self.reading()
+        except Exception:  # noqa: BLE001 a core that broke in the middle of something, which has been told
+            self._final = self._last
 
     def stats(self, clear: bool = False) -> ConnStats:
         """Return the statistics since the beginning; with `clear`, since the last call with `clear`."""

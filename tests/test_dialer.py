@@ -162,6 +162,25 @@ def test_urls_that_cannot_be_opened() -> None:
         srtpy.open_url("udp://127.0.0.1:9")
 
 
+def test_an_interrupt_leaves_no_connection_that_nobody_knows_of(
+    listener: srtpy.Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr("srtpy.dialer.Conn", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            srtpy.dial(listener.local_addr, latency=0.02, linger=0)
+    with listener.accept() as accepted:
+        assert accepted.read() == b""
+    with srtpy.dial(listener.local_addr, latency=0.02, linger=0) as caller, monkeypatch.context() as interrupted:
+        interrupted.setattr("srtpy.listener.Conn", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            listener.accept()
+        assert caller.read() == b""
+
+
 def test_no_thread_is_left(listener: srtpy.Listener) -> None:
     before = {thread.name for thread in threading.enumerate()}
     with srtpy.dial(listener.local_addr, linger=0), listener.accept():

@@ -66,6 +66,20 @@ def test_the_last_reading_stays() -> None:
     assert conn.looks == 1
 
 
+def test_a_core_that_can_no_longer_be_read_does_not_keep_a_connection_from_closing() -> None:
+    conn = Moving()
+    observer = Observer(conn)
+    conn.go(1, packets=3)
+    assert observer.stats().sent_packets == 3
+
+    def fail() -> Reading:
+        raise ValueError("interrupted in the middle of something")
+
+    observer._read = fail
+    observer.freeze()
+    assert observer.stats().sent_packets == 3
+
+
 def test_averages_follow() -> None:
     conn = Moving()
     observer = Observer(conn)

@@ -8,7 +8,7 @@ Threads                   runs                 sleeps on
   srt-mux-<port>          Mux._read_loop       the UDP socket, or its nap; takes nobody's lock
   whoever has promised    look                 nothing
 Locks   _lock guards the count of users and the end; nothing is called under it but the wake.
-        _reading is held while somebody reads and delivers; only this thread waits for it.
+        _reading is held while somebody reads and delivers; it is never held for longer than that.
 
 A reader of a connection that will be awake at a known instant promises to `look` then, and the thread
 leaves the socket alone: reading on the thread that wants the data saves two wake-ups.  The thread comes
@@ -142,8 +142,9 @@ class Mux:
                 return
             self._ending = True
             self._transport.wake()
-        if self._thread.ident is None:
-            self._transport.close()
+        if self._thread.ident is None:  # it may be about to begin all the same, if its start was interrupted
+            with self._lock:
+                self._transport.close()
         elif self._thread is not current_thread():
             self._thread.join(END_PATIENCE)
 
@@ -160,13 +161,12 @@ class Mux:
             self._promised = until
 
     def look(self) -> None:
-        """Read what has arrived, on the caller's thread, unless somebody is reading already."""
-        if self._reading.acquire(blocking=False):
-            try:
-                if not self._ending:
-                    self._read()
-            finally:
-                self._reading.release()
+        """Read what has arrived, on the caller's thread, unless somebody is reading already; nobody reads for long."""
+        if self._reading.locked():
+            return
+        with self._reading:  # the one way of taking a lock that no interrupt can come between
+            if not self._ending:
+                self._read()
 
     def _read_loop(self) -> None:
         transport, nap = self._transport, self._nap
@@ -174,13 +174,12 @@ class Mux:
             while not self._ending:
                 with self._reading:
                     pause = self._read()
-                if nap.may_be_long and self._promised > now():
-                    while self._promised > (instant := now()):
-                        time.sleep(to_seconds(self._promised + OVERDUE - instant))
-                elif pause:
-                    time.sleep(to_seconds(pause))
-                elif pause is None:
+                if pause is None:
                     transport.wait()
+                    continue
+                while pause > 0:
+                    time.sleep(to_seconds(pause))
+                    pause = self._promised + OVERDUE - now() if nap.may_be_long and self._promised > now() else 0
         finally:
             with self._lock, self._reading:  # nobody wakes, or reads, a descriptor that is somebody else's by now
                 self._ending = True

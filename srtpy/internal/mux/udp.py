@@ -119,9 +119,9 @@ class UdpSocket:
     def close(self) -> None:
         """Give the port and the descriptors back.  Nobody may be reading or waiting."""
         self._socket.close()
-        if self._wake >= 0:
-            os.close(self._wake)
-            self._wake = -1
+        wake, self._wake = self._wake, -1
+        if wake >= 0:
+            os.close(wake)
 
 
 _Reader: TypeAlias = ManyReader | MessageReader | PlainReader

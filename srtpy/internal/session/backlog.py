@@ -91,11 +91,12 @@ class Backlog:
 
         try:
             self._filled.wait_for(look)
-        finally:
-            if not taken:  # we may have been woken for a session that is now another's
-                with self._lock:
-                    if self._sessions:
-                        self._filled.wake_one()
+        except BaseException:  # time is up, or an interrupt; we may have been woken for one that is now another's
+            with self._lock:
+                self._sessions.extendleft(taken)
+                if self._sessions:
+                    self._filled.wake_one()
+            raise
         return taken[0]
 
     def close(self) -> list[Session]:

@@ -113,7 +113,7 @@ class Dialing:
 
     def _run_on_thread(self) -> None:
         try:
-            self._session = self.run()
+            self.run()
         except BaseException as error:  # noqa: BLE001 raised to whoever waits
             self._error = error
             self._trace = error.__traceback__
@@ -127,7 +127,7 @@ class Dialing:
     @property
     def has_failed(self) -> bool:
         """Whether it has come to an error."""
-        return self._settled.is_set() and self._session is None
+        return self._error is not None
 
     def wait(self, deadline: Deadline = FOREVER) -> Session:
         """Wait for the session.
@@ -146,9 +146,9 @@ class Dialing:
             self._settled.wait(min(limit - now, 3600 * SECOND) / SECOND)
             now = monotonic_now()
         self._thread.join()
-        if self._session is None:
-            assert self._error is not None
+        if self._error is not None:
             raise self._error.with_traceback(self._trace)  # it would grow with every raise
+        assert self._session is not None
         return self._session
 
     def close(self) -> None:
@@ -211,6 +211,7 @@ class Dialing:
             mux.unregister(socket_id)
             mux.release()
             raise
+        self._session = session  # ours to close until somebody else knows of it
         session.start(caller.early)
         return session
 

@@ -110,7 +110,8 @@ class Reader:
         try:
             return self._messages.popleft()
         except IndexError:
-            return self._wait(deadline)
+            pass  # waiting is not done here, or every error would be told with this one
+        return self._wait(deadline)
 
     def _report(self) -> None:
         """Let the core hear that there is room again.  Without the lock the count is a rough one: that will do."""

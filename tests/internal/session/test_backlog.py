@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from srtpy.errors import DeadlineError, ListenerClosedError, WouldBlockError
 from srtpy.internal.session.backlog import Backlog
 from srtpy.internal.session.session import Session
-from srtpy.internal.session.waiting import AT_ONCE, Deadline
+from srtpy.internal.session.waiting import AT_ONCE, Deadline, Sleepers
 from tests.internal.session.fakes import Rig, in_thread, until
 
 
@@ -32,6 +32,22 @@ def fill(backlog: Backlog) -> Session:
 def test_first_come_first_served(backlog: Backlog) -> None:
     first, second = fill(backlog), fill(backlog)
     assert len(backlog) == 2
+    assert [backlog.take(), backlog.take()] == [first, second]
+
+
+def test_who_is_interrupted_leaves_the_session_to_the_next(backlog: Backlog) -> None:
+    first, second = fill(backlog), fill(backlog)
+    wait_for = backlog._filled.wait_for
+
+    class Interrupted(Sleepers):
+        def wait_for(self, look: Callable[[int], int | None]) -> None:
+            wait_for(look)
+            raise KeyboardInterrupt
+
+    waiting, backlog._filled = backlog._filled, Interrupted(backlog._lock)
+    with pytest.raises(KeyboardInterrupt):
+        backlog.take()
+    backlog._filled = waiting
     assert [backlog.take(), backlog.take()] == [first, second]
 
 

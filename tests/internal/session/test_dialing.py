@@ -18,6 +18,7 @@ from srtpy.errors import (
     NobodyListeningError,
     RejectedError,
     RejectReason,
+    SRTError,
     WouldBlockError,
 )
 from srtpy.internal.clock.monotonic import now as monotonic_now
@@ -253,7 +254,7 @@ def test_an_error_does_not_grow_however_often_it_is_asked_for(nobody: int) -> No
     attempt.start()
     lengths = set()
     for _ in range(3):
-        with pytest.raises(NobodyListeningError) as caught:
+        with pytest.raises(SRTError) as caught:  # which one, depends on how busy the machine is
             attempt.wait()
         lengths.add(len(caught.traceback))
     assert len(lengths) == 1

@@ -147,6 +147,12 @@ def test_no_longer_than_the_deadline(call: str) -> None:
         read(deadline=AT_ONCE)
 
 
+def test_an_error_is_told_by_itself() -> None:
+    with pytest.raises(DeadlineError) as caught:
+        Desk().reader.read(deadline=Deadline.after(0.01))
+    assert caught.value.__context__ is None
+
+
 def test_a_reader_that_must_not_wait_takes_what_is_due() -> None:
     desk = Desk()
     desk.core.arrive(b"due", monotonic_now())
