@@ -174,12 +174,13 @@ class Mux:
             while not self._ending:
                 with self._reading:
                     pause = self._read()
-                if pause is None:
-                    transport.wait()
-                    continue
-                while pause > 0:
+                if nap.may_be_long and self._promised > now():
+                    while self._promised > (instant := now()):
+                        time.sleep(to_seconds(self._promised + OVERDUE - instant))
+                elif pause:
                     time.sleep(to_seconds(pause))
-                    pause = self._promised + OVERDUE - now() if nap.may_be_long and self._promised > now() else 0
+                elif pause is None:
+                    transport.wait()
         finally:
             with self._lock, self._reading:  # nobody wakes, or reads, a descriptor that is somebody else's by now
                 self._ending = True
