@@ -189,7 +189,7 @@ class Stream:
     """
 
     def __init__(self, source: srtpy.Conn, sink: srtpy.Conn, rate: float) -> None:
-        self.source, self.sink = source, sink
+        self.source, self.sink = self.ends = source, sink
         self.written = 0
         self.delays: list[float] = []
         self.failures: list[str] = []
@@ -244,13 +244,17 @@ class Stream:
 
 
 @contextlib.contextmanager
-def streams(listener: srtpy.Listener, count: int, rate: float, **config: object) -> Iterator[list[Stream]]:
-    """Run so many streams into a listener, all of which must arrive whole when the block ends."""
+def streams(
+    listener: srtpy.Listener, count: int, rate: float, *, both_ways: bool = False, **config: object
+) -> Iterator[list[Stream]]:
+    """Run so many streams into a listener, or every other one out of it; they are complete when the block has ended."""
     running = []
     listener.settimeout(5.0)
-    for _ in range(count):
-        source = srtpy.dial(listener.local_addr, **config)  # type: ignore[arg-type]
-        running.append(Stream(source, listener.accept(), rate))
+    for number in range(count):
+        caller = srtpy.dial(listener.local_addr, **config)  # type: ignore[arg-type]
+        accepted = listener.accept()
+        ends = (accepted, caller) if both_ways and number % 2 else (caller, accepted)
+        running.append(Stream(*ends, rate))
     try:
         yield running
     finally:
