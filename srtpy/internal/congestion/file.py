@@ -21,7 +21,7 @@ Where we differ from libsrt:
   the estimated capacity, which a receiver that reads many packets at once cannot measure.  And the window
   leaves room for what is acknowledged late because something before it was lost.
   With a queue everything is libsrt's, so that a path is shared as libsrt's flows share it.
-- Slow start also ends with a queue, and at the better of the smoothed delivery rate, which lags, and what
+- Slow start ends at the better of the smoothed delivery rate, which lags, and what
   was acknowledged in the latest round trip.
 - Slowing down does not go to the next whole microsecond: at short periods that is a fifth and not 3 %.
 - The limit `max_bw` holds from the first packet on, not from the first acknowledgement; slow start has a
@@ -55,7 +55,7 @@ WARNING_FACTOR: Final = 1.125  # libsrt core.cpp processCtrl UMSG_CGWARNING
 WARNED_AT_MOST: Final = 2.0  # ours: warnings until the next acknowledgement slow down so much and no more
 STARTING_PERIOD: Final = 10.0  # ours: microseconds a libsrt receiver needs for a packet
 SHORTEST_PERIOD: Final = 4.0  # ours: microseconds; one core of ours keeps up with no more
-LEAST_QUEUE: Final[Micros] = 5 * MILLISECOND  # ours: a round trip longer by so much is a queue, by less may be chance
+LEAST_QUEUE: Final[Micros] = 10 * MILLISECOND  # ours: peers answer when they look, and libsrt looks so often
 QUEUE_SHARE: Final = 8  # ours: on long paths an eighth of the round trip may be chance
 CLEAR_TRIPS: Final = 3  # ours: a packet lost twice is acknowledged, with all after it, in its third round trip
 HARMLESS_PACKETS: Final = 3  # ours: 2 % of slow start's first windows would be less than one packet
@@ -148,7 +148,7 @@ class FileCC(Controller):
             # libsrt congctl.cpp updateSndPeriod: seqlen counts both ends, one more than was acknowledged
             self._window += span(self._acknowledged, seq)
             self._acknowledged = seq
-            if self._window > self._flow_window or self._trip.has_queue:
+            if self._window > self._flow_window:
                 self._end_slow_start(round_trip)
         else:
             # draft 5.2.1.2 "Congestion Avoidance": CWND_SIZE = RECEIVING_RATE * (RTT + RC_INTERVAL) / 1000000 + 16
@@ -239,14 +239,11 @@ class _Trip:
         """Learn that so many packets are to be sent again."""
         self._losses += packets
 
-    @property
-    def has_queue(self) -> bool:
-        """Whether packets wait somewhere on the way."""
-        return self._queue > max(LEAST_QUEUE, self._shortest // QUEUE_SHARE)
-
     def is_clear(self, allowance: int = 0) -> bool:
         """Say whether there is neither a queue nor a loss of more than a small share, or `allowance` packets."""
-        return not self.has_queue and self._losses <= max(allowance, self._sent_before * HARMLESS_PERMILLE // 1000)
+        if self._queue > max(LEAST_QUEUE, self._shortest // QUEUE_SHARE):
+            return False
+        return self._losses <= max(allowance, self._sent_before * HARMLESS_PERMILLE // 1000)
 
 
 class _LossHistory:
