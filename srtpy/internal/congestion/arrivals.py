@@ -71,15 +71,15 @@ class Arrivals:
 
     def speed(self) -> tuple[int, int]:
         """Return packets and bytes a second, or zeros while arrivals are too uneven to tell."""
-        paces = sorted(interval / packets for interval, packets, _ in self._reads)
+        paces = sorted([interval / packets for interval, packets, _ in self._reads])
         median = paces[len(paces) // 2]
         low, high = median / OUTLIER, median * OUTLIER
         kept = [read for read in self._reads if low < read[0] / read[1] < high]
         if len(kept) <= ARRIVALS_KEPT // 2:
             return 0, 0
-        time = sum(read[0] for read in kept)
-        packets = sum(read[1] for read in kept)
-        size = sum(read[2] for read in kept) + packets * COUNTED_HEADER
+        time = sum([read[0] for read in kept])
+        packets = sum([read[1] for read in kept])
+        size = sum([read[2] for read in kept]) + packets * COUNTED_HEADER
         return ceil(packets * SECOND / time), ceil(size * SECOND / time)
 
     def capacity(self, speed: int) -> int:

@@ -256,13 +256,17 @@ class Connection:
         """Return when `handle_timer` is needed next; what becomes readable has its own time."""
         if self._liveness.is_over:
             return NEVER
-        return min(
-            self.sender.deadline,
-            self._acks.deadline,
-            self.losses.deadline,
-            self._liveness.deadline,
-            self.keys.deadline,
-        )
+        deadline, other = self._liveness.deadline, self.sender.deadline
+        if other < deadline:
+            deadline = other
+        other = self._acks.deadline
+        if other < deadline:
+            deadline = other
+        other = self.losses.deadline
+        if other < deadline:
+            deadline = other
+        other = self.keys.deadline
+        return other if other < deadline else deadline
 
     def handle_timer(self, now: Micros) -> None:
         """Let every part whose deadline has come do what it is for."""
@@ -284,6 +288,8 @@ class Connection:
 
     def events(self) -> list[Event]:
         """Take the news."""
+        if not self._news:
+            return []
         taken = self._news[:]
         self._news.clear()
         return taken

@@ -28,11 +28,16 @@ from srtpy.internal.seq.ranges import SequenceSet
 
 LEAST_AGE: Final[Micros] = 1 * SECOND  # libsrt core.h SRT_TLPKTDROP_MINTHRESHOLD_MS
 MARGIN: Final[Micros] = 20 * MILLISECOND  # libsrt core.cpp sndDropTooLate: + 2 * COMM_SYN_INTERVAL_US
+LOOK: Final[Micros] = 20 * MILLISECOND  # ours: of the second or more that packets have
 STALE_ANSWERS: Final = 8  # ours: DROPREQs one loss report of a peer that does not play by time can draw
 
 
 class Dropping:
-    """Gives packets up."""
+    """Gives packets up.
+
+    Attributes:
+        look_at: before then nothing can be too late, or by `LOOK` at most; cheaper than `deadline`, for each write.
+    """
 
     def __init__(
         self, negotiated: Negotiated, buffer: SendBuffer, again: Retransmission, outbox: Outbox, counters: Counters
@@ -45,10 +50,12 @@ class Dropping:
         self._plays_by_time = negotiated.tsbpd_send and negotiated.peer_tlpktdrop
         self._peer_latency = negotiated.peer_latency
         self._age = NEVER
+        self.look_at: Micros = 0
 
     def set_delay(self, delay: Micros) -> None:
         """Set how long after the peer's latency a packet is too late; negative: never."""
         self._age = NEVER
+        self.look_at = 0
         if delay >= 0 and self._drops:
             # libsrt core.cpp sndDropTooLate; the draft's 4.6 has 1.25 * latency
             self._age = max(self._peer_latency + delay, LEAST_AGE) + MARGIN
@@ -67,6 +74,7 @@ class Dropping:
             self._counters.sent_dropped_bytes += buffer.size_of(count)
             self._again.forget(buffer.base, count)
             buffer.remove(count)
+        self.look_at = min(self.deadline, now + LOOK)
         return count
 
     def expired(self, seqs: Iterable[SequenceNumber], now: Micros) -> None:

@@ -119,11 +119,16 @@ class Liveness:
         """When there is something to do next."""
         if self.is_over:
             return NEVER
-        ends = min(self._heard_at + self._idle_limit, self._data_at + self._config_data_idle)
+        ends = self._heard_at + self._idle_limit  # asked for several times a batch: comparing is cheaper than min()
+        silent = self._data_at + self._config_data_idle
+        if silent < ends:
+            ends = silent
         if self.is_closing:
             ends = min(ends, self._close_at, self._look_at)
         if self._keepalives_left:
-            ends = min(ends, self._outbox.last_said + KEEPALIVE_PERIOD)
+            speak = self._outbox.last_said + KEEPALIVE_PERIOD
+            if speak < ends:
+                ends = speak
         return ends
 
     def on_deadline(self, now: Micros) -> None:

@@ -105,7 +105,7 @@ class Sender:
         a peer that does not deliver by timestamp must wait for earlier messages.
         """
         buffer, start = self._buffer, self._start
-        if now >= self._dropping.deadline:
+        if now >= self._dropping.look_at:
             self._drop_too_late(now)
         if not len(buffer):
             self._busy_since = now
@@ -118,7 +118,7 @@ class Sender:
     def write_many(self, messages: Sequence[bytes], now: Micros) -> int:
         """Queue messages as far as there is room; return how many."""
         buffer = self._buffer
-        if now >= self._dropping.deadline:
+        if now >= self._dropping.look_at:
             self._drop_too_late(now)
         if not len(buffer):
             self._busy_since = now
@@ -155,6 +155,8 @@ class Sender:
         What must be said about packets that have expired is in the outbox afterwards.
         """
         again, pacing, period = self._again, self._pacing, self._controller.period
+        if self._send_at == NEVER and not self._buffer.unsent and not again.waiting:
+            return []
         fresh = self._sendable()
         repeats = again.ready(now) if again.waiting else 0
         wanted = fresh + repeats
@@ -273,7 +275,10 @@ class Sender:
     @property
     def deadline(self) -> Micros:
         """When `on_deadline` or `take` has something to do again."""
-        buffer, deadline = self._buffer, self._dropping.deadline
+        buffer = self._buffer
+        if not len(buffer):
+            return self._send_at
+        deadline = self._dropping.deadline
         silence = self._silence.deadline(buffer.sent, not buffer.sent and self._is_shut_out)
         if silence < deadline:
             deadline = silence

@@ -35,7 +35,8 @@ from srtpy.internal.mux.recvmmsg import MESSAGES
 from srtpy.internal.mux.routes import Routes
 from srtpy.internal.packet.header import CONTROL, Datagram, SocketId
 
-OVERDUE: Final[Micros] = 6_000  # ours: a promise that old is broken; a thread that is to run waits 5 ms for another
+RENEWAL: Final[Micros] = 1_000  # ours: whoever looks promises again within so much, or is not a steady reader
+OVERDUE: Final[Micros] = 7_000  # ours: a promise that old is broken; a thread that is to run waits 5 ms for another
 END_PATIENCE: Final = 2.0  # ours: seconds the last user waits for the thread; it ends within its nap
 
 
@@ -175,7 +176,7 @@ class Mux:
                 with self._reading:
                     pause = self._read()
                 if nap.may_be_long and self._promised > now():
-                    while self._promised > (instant := now()):
+                    while self._promised + RENEWAL > (instant := now()):
                         time.sleep(to_seconds(self._promised + OVERDUE - instant))
                 elif pause:
                     time.sleep(to_seconds(pause))

@@ -139,10 +139,10 @@ def is_to_one(batch: Batch) -> bool:
     if count == 1:
         return True
     data, stride = batch.data, batch.stride
-    return all(
-        data[place::stride] == data[place : place + 1] * count
-        for place in range(FIRST_DESTINATION_BYTE, FIRST_DESTINATION_BYTE + 4)
-    )
+    for place in range(FIRST_DESTINATION_BYTE, FIRST_DESTINATION_BYTE + 4):
+        if data[place::stride] != data[place : place + 1] * count:
+            return False
+    return True
 
 
 def runs_to_one(batch: Batch) -> Iterator[Batch]:

@@ -85,6 +85,10 @@ class Engine:
             core.release(now)
         self.flush(now)
 
+    def has_work(self, now: Micros) -> bool:
+        """Whether something has arrived or become readable since the last turn."""
+        return self.intake.inbox.qsize() > 0 or self.core.delivery_due() <= now or self.fate.is_ending
+
     def flush(self, now: Micros) -> None:
         """Send what the core has ready and wake whom it concerns; follows every change of the core."""
         assert self.lock.locked()
@@ -110,11 +114,11 @@ class Engine:
 
     def rouse_timer(self, now: Micros) -> None:
         """Wake the timer thread if it would sleep past its next duty."""
-        sooner = self.sooner
-        if sooner.count:
+        wakes_at = self.sooner.wakes_at
+        if wakes_at > self.reader_back_at and wakes_at > now:  # else its next duty cannot be earlier
             duty = self.next_duty(now)
-            if duty < sooner.wakes_at:
-                sooner.wake_one(duty)
+            if duty < wakes_at:
+                self.sooner.wake_one(duty)
 
     def next_duty(self, now: Micros) -> Micros:
         """Return when the timer thread has to be awake; past or present means at once."""

@@ -19,6 +19,7 @@ from srtpy.internal.session.waiting import FOREVER, Deadline
 
 READ_LIMIT: Final = 64  # ours: messages taken by one `read_many`, unless told otherwise
 REPORT_EVERY: Final = 64  # ours: messages read before the core hears of it, which may have told its peer to wait
+TURN_AGAIN: Final[Micros] = 500  # ours: who comes back to sleep so soon has served the core when it woke
 
 
 class Reader:
@@ -32,13 +33,14 @@ class Reader:
             those who wait.
     """
 
-    __slots__ = ("_engine", "_messages", "_unreported", "_woke_at", "deadline")
+    __slots__ = ("_engine", "_messages", "_turned_at", "_unreported", "_woke_at", "deadline")
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._messages = engine.core.messages
         self._unreported = 0
         self._woke_at: Micros = 0
+        self._turned_at: Micros = 0
         self.deadline = FOREVER
 
     def read(self, size: int = -1, deadline: Deadline | None = None) -> bytes:
@@ -150,8 +152,10 @@ class Reader:
         engine, core, fate = self._engine, self._engine.core, self._engine.fate
         if engine.intake.is_promised:
             engine.intake.keep()
-        core.note_read(now)
-        engine.turn(now)
+        if now >= self._turned_at + TURN_AGAIN or engine.has_work(now):
+            self._turned_at = now
+            core.note_read(now)
+            engine.turn(now)
         try:
             found.append(self._messages.popleft())
         except IndexError:

@@ -160,7 +160,8 @@ class Sleepers:
     @property
     def wakes_at(self) -> Micros:
         """When the first of them wakes by itself, or has been woken for; `NEVER` if none does."""
-        return min([alarm.until for alarm in list(self._alarms)], default=NEVER)
+        alarms = list(self._alarms)
+        return alarms[0].until if len(alarms) == 1 else min([alarm.until for alarm in alarms], default=NEVER)
 
     def wake_one(self, for_instant: Micros = NEVER) -> None:
         """Wake the one asleep for longest, if any is, because of something to be done then.  Needs the lock."""

@@ -8,7 +8,7 @@ from srtpy.internal.buffer.send import SendBuffer
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND
 from srtpy.internal.congestion.shaper import Shaper
 from srtpy.internal.core.counters import Counters
-from srtpy.internal.core.dropping import STALE_ANSWERS, Dropping
+from srtpy.internal.core.dropping import LOOK, STALE_ANSWERS, Dropping
 from srtpy.internal.core.outbox import Outbox
 from srtpy.internal.core.retransmission import Retransmission
 from srtpy.internal.core.roundtrip import RoundTrip
@@ -63,6 +63,20 @@ def test_the_age_at_which_libsrt_drops(latency_ms: int, delay_ms: int, age_ms: i
     assert scene.part.deadline == 5 + age_ms * MILLISECOND + 1
     assert scene.part.too_late(5 + age_ms * MILLISECOND) == 0
     assert scene.part.too_late(scene.part.deadline) == 1
+
+
+def test_looking_now_and_then_is_enough() -> None:
+    scene = Scene()
+    scene.part.set_delay(0)
+    assert scene.part.look_at == 0
+    for now in range(0, 3 * SECOND, MILLISECOND):
+        if now >= scene.part.look_at:
+            scene.part.too_late(now)
+        assert scene.part.deadline > now - LOOK
+        assert now < scene.part.look_at <= max(now, scene.part.look_at - 1) + LOOK
+        scene.write(1, now)
+    scene.part.set_delay(0)
+    assert scene.part.look_at == 0
 
 
 @pytest.mark.parametrize(("delay", "changes"), [(-1, {}), (0, {"peer_tlpktdrop": False}), (0, {"message_api": False})])

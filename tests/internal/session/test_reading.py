@@ -12,8 +12,9 @@ from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros
 from srtpy.internal.core.events import Broken, Event, PeerClosed
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
+from srtpy.internal.session import reading, waiting
 from srtpy.internal.session.engine import DELIVERY_GAP, PROMISE, Engine
-from srtpy.internal.session.reading import REPORT_EVERY, Reader
+from srtpy.internal.session.reading import REPORT_EVERY, TURN_AGAIN, Reader
 from srtpy.internal.session.waiting import AT_ONCE, Alarm, Deadline
 from tests.internal.session.fakes import LATENCY, FakeCore, FakeWire, batch, in_thread, row, until
 
@@ -348,3 +349,21 @@ def test_a_reader_that_is_interrupted_takes_its_promise_back(monkeypatch: pytest
     desk.arrive(b"later")
     assert desk.has_rung
     assert not desk.engine.intake.is_promised
+
+
+def test_who_comes_back_to_sleep_at_once_does_not_serve_the_core_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Promising()
+    now = monotonic_now()
+    monkeypatch.setattr(waiting, "monotonic_now", lambda: now)
+    monkeypatch.setattr(reading, "monotonic_now", lambda: now)
+    desk.has(b"first")
+    assert desk.reader.read() == b"first"
+    for step, reads_noted in ((0, 1), (TURN_AGAIN - 1, 1), (TURN_AGAIN, 2), (TURN_AGAIN + 1, 2)):
+        now += step
+        with pytest.raises(WouldBlockError):
+            desk.reader.read(deadline=AT_ONCE)
+        assert desk.core.reads_noted == reads_noted
+        now -= step
+    now += 2 * TURN_AGAIN - 1
+    desk.arrive(b"second")
+    assert desk.reader.read(deadline=AT_ONCE) == b"second"
