@@ -35,7 +35,7 @@ MEGABYTE = 1 << 20
 PADDING = bytes(4)
 SINGLE = 0xE0000000  # a whole message, in order
 PAYLOAD = 1316
-MARK = 0x1234567  # a socket id
+FIRST_MARK = 0x12340000  # a socket id nobody else here has
 NUMBERED = struct.Struct(">Qd")
 
 
@@ -47,6 +47,8 @@ class Stranger:
         self.socket.bind((host, 0))
         self.socket.connect(target)
         self.socket.setblocking(False)
+        self._mark = FIRST_MARK
+        self._old_marks: set[int] = set()
 
     def __enter__(self) -> Stranger:
         return self
@@ -76,7 +78,7 @@ class Stranger:
         with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
             while True:
                 found.append(self.socket.recv(1 << 16))
-        return found
+        return [one for one in found if destination(one) not in self._old_marks]
 
     def answer(self, datagram: bytes, patience: float = 5.0) -> bytes:
         """Send one datagram and return the first answer."""
@@ -88,15 +90,28 @@ class Stranger:
         return Handshake.decode(self.answer(packet(induction(socket_id=socket_id)).data)[HEADER_SIZE:]).cookie
 
     def answers(self, *datagrams: bytes) -> list[bytes]:
-        """Return what these are answered: all that comes before the answer to an induction sent after them."""
+        """Return what these are answered: all that comes before the answer to an induction sent after them.
+
+        That is sent again until it is answered: a listener that is flooded may have had no room for it.
+        """
         self.heard()
-        self.send(*datagrams, packet(induction(socket_id=MARK)).data)
+        self._mark += 1
+        self.send(*datagrams)
         found: list[bytes] = []
-        while not (found and found[-1][:2] == b"\x80\0" and int.from_bytes(found[-1][12:16], "big") == MARK):
-            heard = self.heard(5.0)
-            assert heard, "the listener does not answer any more"
-            found += heard
-        return found[:-1]
+        for _ in range(20):
+            self.send(packet(induction(socket_id=self._mark)).data)
+            while heard := self.heard(0.3):
+                found += heard
+                marks = [place for place, one in enumerate(found) if destination(one) == self._mark]
+                if marks:
+                    self._old_marks.add(self._mark)
+                    return found[: marks[0]]
+        raise AssertionError("the listener does not answer any more")
+
+
+def destination(datagram: bytes) -> int:
+    """Return whom a datagram is for."""
+    return int.from_bytes(datagram[12:16], "big")
 
 
 @contextlib.contextmanager
