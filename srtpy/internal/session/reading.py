@@ -152,10 +152,12 @@ class Reader:
         engine, core, fate = self._engine, self._engine.core, self._engine.fate
         if engine.intake.is_promised:
             engine.intake.keep()
+        core.note_read(now)  # always: a sender may wait for the room there is, and nothing else would tell it
         if now >= self._turned_at + TURN_AGAIN or engine.has_work(now):
             self._turned_at = now
-            core.note_read(now)
             engine.turn(now)
+        else:
+            engine.rouse_timer(now)
         try:
             found.append(self._messages.popleft())
         except IndexError:
