@@ -23,6 +23,8 @@ Where we differ from libsrt:
   With a queue everything is libsrt's, so that a path is shared as libsrt's flows share it.
 - Slow start ends at the better of the smoothed delivery rate, which lags, and what
   was acknowledged in the latest round trip.
+- No period is so long that not even the least window, 16 packets, would leave in a round trip.  libsrt's
+  flow that loses its first packets crawls for a minute.
 - Slowing down does not go to the next whole microsecond: at short periods that is a fifth and not 3 %.
 - The limit `max_bw` holds from the first packet on, not from the first acknowledgement; slow start has a
   pace (`STARTING_PERIOD`), and no formula makes it shorter than `SHORTEST_PERIOD`.
@@ -59,7 +61,6 @@ LEAST_QUEUE: Final[Micros] = 10 * MILLISECOND  # ours: peers answer when they lo
 QUEUE_SHARE: Final = 8  # ours: on long paths an eighth of the round trip may be chance
 CLEAR_TRIPS: Final = 3  # ours: a packet lost twice is acknowledged, with all after it, in its third round trip
 HARMLESS_PACKETS: Final = 3  # ours: 2 % of slow start's first windows would be less than one packet
-LONGEST_PERIOD: Final = 1.0 * SECOND  # ours: microseconds; a slower pace would not hear of its own success
 DICE_FACTOR: Final = 48_271  # ours: the multiplier of a minimal standard generator (Park and Miller)
 DICE_MODULUS: Final = (1 << 31) - 1  # ours: its modulus
 
@@ -126,7 +127,7 @@ class FileCC(Controller):
         if flight == 0 or waiting * 1000 // flight < HARMLESS_PERMILLE:
             losses.period = self._pace
         elif losses.is_to_slow_down(first, next_seq, self._pace):
-            self._pace = min(self._pace * DECREASE, LONGEST_PERIOD)
+            self._pace = min(self._pace * DECREASE, slowest(round_trip))
         self._show()
 
     def timed_out(self, feedback: Feedback, round_trip: Micros, now: Micros) -> None:
@@ -167,11 +168,7 @@ class FileCC(Controller):
             return
         self._is_starting = False
         rate = max(self._delivery_rate, self._trip.rate)
-        if rate > 0:
-            self._pace = SECOND / rate
-        else:
-            # draft 5.2.1.1 "Slow Start" has the reciprocal, which is a rate
-            self._pace = (round_trip + RATE_INTERVAL) / self._window
+        self._pace = min(SECOND / max(rate, 1), slowest(round_trip))
 
     def _show(self) -> None:
         """Set what the controller is asked for."""
@@ -184,6 +181,11 @@ class FileCC(Controller):
             self._pace = max(self._pace, SHORTEST_PERIOD)
         self.period = max(self._pace, STARTING_PERIOD if self._is_starting else 0.0) * self._warned
         self.window = int(self._window)
+
+
+def slowest(round_trip: Micros) -> float:
+    """Return the longest period: avoidance has a window of 16 packets at least, and they may leave in a round trip."""
+    return (round_trip + RATE_INTERVAL) / SPARE_WINDOW
 
 
 def faster(pace: float, lost_at: float, capacity: int, mss: int, is_clear: bool) -> float:
