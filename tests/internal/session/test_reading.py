@@ -359,7 +359,7 @@ def test_who_comes_back_to_sleep_at_once_does_not_serve_the_core_twice(monkeypat
     desk.has(b"first")
     assert desk.reader.read() == b"first"
     before = desk.core.reads_noted
-    for step, turns in ((0, 0), (TURN_AGAIN - 1, 0), (TURN_AGAIN, 1), (TURN_AGAIN + 1, 1)):
+    for step, turns in ((0, 1), (TURN_AGAIN - 1, 1), (TURN_AGAIN, 2), (TURN_AGAIN + 1, 2)):
         now += step
         desk.core.deadline = 0
         with pytest.raises(WouldBlockError):
