@@ -50,7 +50,7 @@ def test_a_size_that_is_no_number_takes_nothing() -> None:
         for bad in (None, 2.5, "2"):
             for call in (b.read, b.recv, b.read_many):
                 with pytest.raises(TypeError):
-                    call(bad)  # type: ignore[operator]
+                    call(bad)  # type: ignore[arg-type]
         assert b.read() == b"abcdefgh"
 
 

@@ -131,7 +131,8 @@ def test_a_failure_that_may_pass_is_told_once_and_tried_again_less_and_less_ofte
 def test_a_peer_that_takes_calls_and_hangs_up_at_once_is_not_called_in_a_loop(calls: bool, waits: list[float]) -> None:
     source = Scripted("source", is_live=True, reopens=True, calls=calls)
     sink = Scripted("sink")
-    source.reads = [OSError("over")] * 6 + [RuntimeError("enough")]
+    source.reads += [OSError("over")] * 6
+    source.reads += [RuntimeError("enough")]
     moved = pump(source, sink)
     with pytest.raises(RuntimeError, match="enough"):
         moved.run()
