@@ -56,6 +56,9 @@ class Cable:
     def release(self) -> None:
         pass
 
+    def abandon(self) -> None:
+        pass
+
 
 def join(mine: Config = SHORT, theirs: Config | None = None) -> tuple[Conn, Conn, Cable, Cable]:
     """Return caller and listener side, connected, and the cable from each to the other."""
