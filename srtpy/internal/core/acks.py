@@ -29,6 +29,9 @@ from srtpy.internal.seq.number import SequenceNumber, precedes
 FULL_ACK_PERIOD: Final[Micros] = 10 * MILLISECOND  # draft 4.8.1 "Packet Acknowledgement"
 LIGHT_ACK_PACKETS: Final = 64  # draft 4.8.1 "Packet Acknowledgement"
 LAST_ACK_NUMBER: Final = (1 << 31) - 1  # libsrt common.h CAckNo: 0 follows it
+# ours: libsrt's 300 ms before the first echo are long where it is lost and every timer waits for what it tells
+FIRST_PATIENCE: Final[Micros] = 50 * MILLISECOND  # ours: see above; twice as long each time
+LAST_DOUBLING: Final = 4  # ours: of that patience, up to libsrt's
 JOURNAL_SIZE: Final = 1024  # libsrt core.h ACK_WND_SIZE
 REOPENED: Final = 2  # ours: a window that has grown by more than this factor since it was last told is news
 VERSION_LONG: Final = 0x010002  # libsrt core.cpp sendCtrlAck: the one version that wants the sending rate too
@@ -186,5 +189,8 @@ class Acks:
         return buffer.capacity - buffer.unread() > self._window * REOPENED
 
     def _patience(self) -> Micros:
+        patience = self._round_trip.patience
+        if not self._round_trip.is_measured:
+            patience = min(FIRST_PATIENCE << min(self._counters.sent_acks, LAST_DOUBLING) >> 1, patience)
         # libsrt core.cpp sendCtrlAck: not repeated within RTT + 4 x variance; nor can it be sooner than its timer
-        return max(self._round_trip.patience, FULL_ACK_PERIOD)
+        return max(patience, FULL_ACK_PERIOD)

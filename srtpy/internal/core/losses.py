@@ -1,9 +1,9 @@
 """What is missing, and asking for it.
 
-Lives here: the set of missing packets, the report at once when a gap shows, the report
-repeated until the gap is closed, the patience with packets that may only be reordered.
-Never here: finding gaps (receiver.py), giving up what is too late (delivery.py), how a
-report looks on the wire (packet/losses.py).
+Lives here: the set of missing packets, the report at once when a gap shows, the patience with
+packets that may only be reordered.
+Never here: finding gaps (receiver.py), when a report is repeated (asking.py), giving up what is
+too late (delivery.py), how a report looks on the wire (packet/losses.py).
 Draft: 3.2.5 "NAK (Negative Acknowledgement or Loss Report)", 4.8.2 "Packet Retransmission (NAKs)".
 
 With the option LOSSMAXTTL a gap is not reported at once but after some more packets, the
@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from srtpy.config import Config
-from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
+from srtpy.internal.clock.units import NEVER, Micros
+from srtpy.internal.core.asking import Asking, Range
 from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.outbox import Outbox
 from srtpy.internal.core.receiver import GAP, LEFT, RESENT, Arrived, Finding
@@ -29,8 +30,6 @@ from srtpy.internal.packet.losses import encode_losses
 from srtpy.internal.seq.number import SEQ_MASK, SequenceNumber, precedes
 from srtpy.internal.seq.ranges import SequenceSet
 
-SHORTEST_INTERVAL: Final[Micros] = 20 * MILLISECOND  # draft 4.8.2 "Packet Retransmission (NAKs)"
-ACCELERATION: Final = 2  # draft 4.8.2 "Packet Retransmission (NAKs)": twice a round trip's patience
 ORDERED_PACKETS: Final = 50  # libsrt core.cpp processData: so many in order lower the tolerance
 EARLY_PACKETS: Final = 10  # libsrt core.cpp unlose: so many reordered by less than tolerated lower it, too
 EARLY_PATIENCE: Final = 2  # libsrt core.cpp unlose: early is who leaves more than this of the patience
@@ -87,7 +86,7 @@ class Losses:
     Attributes:
         missing: all sequence numbers to ask for.
         tolerance: packets a gap may wait for before it is reported.
-        deadline: when everything missing is reported again.
+        deadline: when something missing is reported again.
     """
 
     def __init__(
@@ -100,7 +99,7 @@ class Losses:
     ) -> None:
         self._outbox = outbox
         self._counters = counters
-        self._round_trip = round_trip
+        self._asking = Asking(round_trip)
         self._limit_words = (negotiated.mss - UDP_IP_HEADERS - HEADER_SIZE) // 4
         self._repeats = negotiated.nak_report
         # a peer that does not flag what it sends again leaves nothing to tell reordered from resent
@@ -109,14 +108,13 @@ class Losses:
         self._fresh = FreshLosses()
         self._ordered = 0  # packets in a row that were not reordered
         self._early = 0  # packets reordered by less than tolerated
-        self._reported_at: Micros = 0
         self.missing = SequenceSet()
         self.deadline: Micros = NEVER
 
     def note(self, arrived: Arrived, now: Micros) -> None:
         """Learn what a batch revealed, and report new gaps that need no patience."""
         stored, findings = arrived
-        if self._largest_tolerance:
+        if self._largest_tolerance or self._fresh:
             self._note_each(stored, findings, now)
         elif findings:
             fresh = SequenceSet()
@@ -128,52 +126,61 @@ class Losses:
                     fresh.remove(first, last)
                     self.missing.remove(first, last)
                     self._note_distance(late)
-            self._report(fresh.ranges(), now)
+            gaps = fresh.ranges()
+            self._ask(gaps, gaps, now)
         if self.missing or self.deadline != NEVER:
-            self._rearm(now)
+            self._rearm()
 
     def forget(self, first: SequenceNumber, last: SequenceNumber) -> None:
         """Ask no more for `first` to `last`: the sender will not send them."""
         self.missing.remove(first, last)
         if self._fresh:
             self._fresh.forget(last)
-        if not self.missing:
-            self.deadline = NEVER
+        self._rearm()
 
     def forget_before(self, seq: SequenceNumber) -> None:
         """Ask no more for what precedes `seq`: it would come too late."""
         self.missing.discard_before(seq)
         if self._fresh:
             self._fresh.forget((seq - 1) & SEQ_MASK)
-        if not self.missing:
-            self.deadline = NEVER
+        self._rearm()
 
     def on_deadline(self, now: Micros) -> None:
-        """Report everything that is missing, again."""
-        self._report(self.missing.ranges(), now)
-        self._reported_at = now
-        self.deadline = now + self._interval() if self.missing else NEVER
+        """Report again what is missing for too long."""
+        self._report(self._asking.take(self.missing, now), now)
+        self._rearm()
 
     def set_largest_tolerance(self, packets: int) -> None:
         """Change the option LOSSMAXTTL; the tolerance starts from there."""
         if self._knows_order:
             self._largest_tolerance = self.tolerance = packets
 
-    def _interval(self) -> Micros:
-        # draft 4.8.2 "Packet Retransmission (NAKs)": max((RTT + 4 x variance) / 2, 20 ms)
-        return max(self._round_trip.patience // ACCELERATION, SHORTEST_INTERVAL)
-
-    def _rearm(self, now: Micros) -> None:
+    def _rearm(self) -> None:
         """Set the time of the next repetition; libsrt makes the first wait 300 ms, we do not."""
-        if not self.missing or not self._repeats:
+        if self.missing:
+            self.deadline = self._asking.deadline
+        else:
+            self._asking.clear()
             self.deadline = NEVER
-            return
-        if self.deadline == NEVER:
-            self._reported_at = now
-        # a round trip measured meanwhile may bring it forward, never put it off
-        self.deadline = min(self.deadline, self._reported_at + self._interval())
 
-    def _report(self, ranges: list[tuple[SequenceNumber, SequenceNumber]], now: Micros) -> None:
+    def _ask(self, found: list[Range], ripe: list[Range], now: Micros) -> None:
+        """Report gaps that are `ripe`, and along with them what is due again; `found` begin their rounds."""
+        if ripe:
+            again = self._asking.take(self.missing, now)
+            self._report(ripe + again, now)
+        if not self._repeats:
+            return
+        if found:
+            self._asking.begin(found, now)
+        if ripe:
+            self._asking.repeat(ripe, now)
+
+    def _report(self, ranges: list[Range], now: Micros) -> None:
+        if len(ranges) > 1:
+            merged = SequenceSet()
+            for first, last in ranges:
+                merged.add(first, last)
+            ranges = merged.ranges()
         for body in encode_losses(ranges, self._limit_words):
             self._counters.sent_naks += 1
             self._outbox.control(ControlType.NAK, 0, body, now)
@@ -186,12 +193,14 @@ class Losses:
 
     def _note_each(self, stored: int, findings: Sequence[Finding], now: Micros) -> None:
         """Take in a batch in the order its packets came, and report the gaps that have waited long enough."""
-        expired: list[tuple[SequenceNumber, SequenceNumber]] = []
+        found: list[Range] = []
+        expired: list[Range] = []
         passed = 0
         for before, first, last, late in findings:
             self._pass(before - passed, expired)
             if late == GAP:
                 self.missing.add(first, last)
+                found.append((first, last))
                 if self.tolerance:
                     self._fresh.add(first, last, self.tolerance)
                 else:
@@ -207,9 +216,9 @@ class Losses:
                 self._note_ordered(1)
             passed = before + 1
         self._pass(stored - passed, expired)
-        self._report(expired, now)
+        self._ask(found, expired, now)
 
-    def _pass(self, count: int, expired: list[tuple[SequenceNumber, SequenceNumber]]) -> None:
+    def _pass(self, count: int, expired: list[Range]) -> None:
         """Let `count` packets pass that came in order."""
         while count and self._fresh:
             expired += self._fresh.age()

@@ -63,6 +63,19 @@ class SequenceSet:
         """Return the first and the last number of every range, in order."""
         return [(first & SEQ_MASK, last & SEQ_MASK) for first, last in zip(self._firsts, self._lasts, strict=True)]
 
+    def within(self, first: SequenceNumber, last: SequenceNumber) -> list[tuple[SequenceNumber, SequenceNumber]]:
+        """Return what there is from `first` to `last`, as ranges in order.
+
+        Raises:
+            ValueError: `last` precedes `first`.
+        """
+        low = self._place(first)
+        high = low + self._steps(first, last)
+        begin = bisect_left(self._lasts, low)
+        end = bisect_right(self._firsts, high)
+        pairs = zip(self._firsts[begin:end], self._lasts[begin:end], strict=True)
+        return [(max(begins, low) & SEQ_MASK, min(ends, high) & SEQ_MASK) for begins, ends in pairs]
+
     def add(self, first: SequenceNumber, last: SequenceNumber) -> int:
         """Take in `first` to `last`, both included, and return how many of them are new.
 

@@ -100,8 +100,24 @@ def test_on_a_fast_path_repetitions_keep_ten_milliseconds_apart() -> None:
     assert side.acks.deadline == 2 * FULL_ACK_PERIOD
 
 
+def test_before_the_first_echo_repetitions_come_sooner_and_then_less_often() -> None:
+    side = ReceivingSide()
+    side.hear_numbers([0, 2], 0)
+    times: list[int] = []
+    while len(times) < 7:
+        times.append(side.acks.deadline)
+        assert acknowledge(side, times[-1]) is not None
+    waits = [later - earlier for earlier, later in pairwise(times)]
+    assert waits == [50_000, 100_000, 200_000, 300_000, 300_000, 300_000]
+    side.round_trip.sample(20_000)
+    side.hear_numbers([4], times[-1])
+    assert acknowledge(side, times[-1] + FULL_ACK_PERIOD) is None
+    assert side.acks.deadline == times[-1] + side.round_trip.patience
+
+
 def test_arrivals_behind_a_hole_do_not_hurry_the_repetition() -> None:
     side = ReceivingSide()
+    side.round_trip.sample(100_000)
     side.hear_numbers([0, 2], 0)
     acknowledge(side, FULL_ACK_PERIOD)
     side.hear_numbers([3], 20_000)

@@ -7,13 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srtpy.internal.clock.units import NEVER
-from srtpy.internal.core.losses import SHORTEST_INTERVAL, FreshLosses
+from srtpy.internal.core.asking import FIRST_ROUND, ROUND_MARGIN, SHORTEST_ROUND
+from srtpy.internal.core.losses import FreshLosses
 from srtpy.internal.packet.header import RETRANSMITTED, ControlType
 from srtpy.internal.seq.number import SEQ_MASK
 from tests.internal.core.receiving import LATENCY, STARTS, ReceivingSide, batch, datagram
 from tests.vectors import vectors
-
-INITIAL_INTERVAL = 150_000  # (100 ms + 4 x 50 ms) / 2
 
 
 @pytest.mark.parametrize("isn", STARTS)
@@ -31,11 +30,38 @@ def test_all_gaps_are_reported_in_order_and_again(isn: int) -> None:
     side.hear_numbers([0, 1, 2, 3, 4, 7, 8, 9], 0)
     side.hear_numbers(range(15, 20), 1000)
     assert side.said_naks() == [[(5, 6)], [(10, 14)]]
-    side.losses.on_deadline(side.losses.deadline)
+    side.losses.on_deadline(side.losses.deadline + 1000)
     assert side.said_naks() == [[(5, 6), (10, 14)]]
     side.hear_numbers([5, 6], 2000)
     side.losses.on_deadline(side.losses.deadline)
     assert side.said_naks() == [[(10, 14)]]
+
+
+def test_each_gap_is_asked_for_again_when_its_own_round_is_over() -> None:
+    side = ReceivingSide()
+    side.round_trip.sample(20_000)
+    side.round_trip.variance = 2_000
+    side.hear_numbers([0, 2], 0)
+    side.hear_numbers([4], 3_000)
+    side.said()
+    length = 22_000 + ROUND_MARGIN
+    side.run_until(length - 1)
+    assert set(map(str, side.said_naks())) <= {"[(1, 1)]", "[(3, 3)]", "[(1, 1), (3, 3)]"}
+    side.run_until(length + 2_999)
+    assert side.said_naks()[0] == [(1, 1)]
+    side.resend(1, 0, length + 2_999)
+    side.run_until(length + 3_000)
+    assert side.said_naks()[-1] == [(3, 3)]
+
+
+def test_a_new_gap_s_report_takes_along_what_is_due_again() -> None:
+    side = ReceivingSide()
+    for _ in range(20):
+        side.round_trip.sample(40_000)
+    side.hear_numbers([0, 2], 0)
+    side.hear_numbers([5], 8_000)
+    side.hear_numbers([7], 9_000)
+    assert side.said_naks() == [[(1, 1)], [(1, 1), (3, 4)], [(6, 6)]]
 
 
 def test_a_gap_across_the_wrap_is_one_range_on_the_wire() -> None:
@@ -56,39 +82,21 @@ def test_what_comes_later_in_the_same_read_is_not_asked_for() -> None:
     assert side.counters.reorder_distance == 4
 
 
-def test_reports_repeat_with_the_live_interval_until_the_gap_is_closed() -> None:
+def test_reports_repeat_until_the_gap_is_closed() -> None:
     side = ReceivingSide()
     side.hear_numbers([0, 2], 0)
     side.said()
-    assert side.losses.deadline == INITIAL_INTERVAL
+    assert side.losses.deadline == FIRST_ROUND
     times = []
     for _ in range(3):
         times.append(side.losses.deadline)
         side.losses.on_deadline(times[-1])
         assert side.said_naks() == [[(1, 1)]]
-    assert times == [INITIAL_INTERVAL, 2 * INITIAL_INTERVAL, 3 * INITIAL_INTERVAL]
+    assert times == [FIRST_ROUND, 2 * FIRST_ROUND, 3 * FIRST_ROUND]
     side.resend(1, 0, times[-1])
     assert side.losses.deadline == NEVER
-    side.losses.on_deadline(times[-1] + INITIAL_INTERVAL)
+    side.losses.on_deadline(times[-1] + FIRST_ROUND)
     assert side.said_naks() == []
-
-
-def test_the_interval_follows_the_round_trip() -> None:
-    side = ReceivingSide()
-    for taken, interval in ((30_000, 45_000), (34_000, 39_750), (29_000, 34_280), (80_000, 57_447)):
-        side.round_trip.sample(taken)
-        side.hear_numbers([0, 2], 1000)
-        assert side.losses.deadline == 1000 + interval
-        side.losses.forget(1, 1)
-        side = ReceivingSide()
-        for earlier in (30_000, 34_000, 29_000, 80_000):
-            side.round_trip.sample(earlier)
-            if earlier == taken:
-                break
-    for _ in range(20):
-        side.round_trip.sample(10)
-    side.hear_numbers([0, 2], 0)
-    assert side.losses.deadline == SHORTEST_INTERVAL
 
 
 def test_a_round_trip_measured_meanwhile_brings_the_repetition_forward() -> None:
@@ -96,14 +104,14 @@ def test_a_round_trip_measured_meanwhile_brings_the_repetition_forward() -> None
     side.hear_numbers([0, 2], 0)
     side.round_trip.sample(10_000)
     side.hear_numbers([3], 1000)
-    assert side.losses.deadline == SHORTEST_INTERVAL
+    assert side.losses.deadline == SHORTEST_ROUND
 
 
 def test_new_gaps_do_not_put_the_repetition_off() -> None:
     side = ReceivingSide()
-    for n in range(1, 10):
+    for n in range(1, 7):
         side.hear_numbers([2 * n], n * 10_000)
-        assert side.losses.deadline == 10_000 + INITIAL_INTERVAL
+        assert side.losses.deadline == 10_000 + FIRST_ROUND
 
 
 def test_without_periodic_reports_a_gap_is_reported_once() -> None:
@@ -312,6 +320,27 @@ def test_gaps_wait_on_when_the_tolerance_falls_to_nothing() -> None:
     side.hear_numbers([50], 0)
     assert side.losses.tolerance == 0
     assert side.said_naks() == [[(48, 48)]]
+
+
+def test_gaps_wait_on_when_the_option_falls_to_nothing() -> None:
+    side = ReceivingSide(loss_max_ttl=3, nak_report=False)
+    side.hear_numbers([0, 2], 0)
+    side.losses.set_largest_tolerance(0)
+    side.hear_numbers([3, 4, 5], 0)
+    assert side.said_naks() == [[(1, 1)]]
+
+
+def test_a_gap_that_has_waited_for_others_is_repeated_as_any() -> None:
+    side = ReceivingSide(loss_max_ttl=2)
+    for _ in range(20):
+        side.round_trip.sample(40_000)
+    side.hear_numbers([0, 2], 0)
+    side.hear_numbers([3, 4, 5], 5_000)
+    assert side.said_naks() == [[(1, 1)]]
+    side.run_until(14_999)
+    assert side.said_naks() == []
+    side.run_until(40_000)
+    assert side.said_naks() == [[(1, 1)], [(1, 1)]]
 
 
 def test_what_was_skipped_is_no_longer_fresh() -> None:

@@ -164,6 +164,7 @@ def test_agrees_with_a_plain_set(origin: int, script: list[Step]) -> None:
         elif model:
             assert numbers.pop_first() == forward(origin, min(model))
             model.discard(min(model))
+        assert numbers.within(first, last) == as_ranges(model & named, origin)
         assert numbers.ranges() == as_ranges(model, origin)
         assert len(numbers) == len(model)
         assert bool(numbers) == bool(model)
