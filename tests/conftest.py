@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 
 from tests.tools import libsrt_peer
 
@@ -24,6 +25,8 @@ PACKAGES = {
     "tshark": "tshark",
     "gcc": "gcc libsrt-openssl-dev",
 }
+settings.register_profile("on a busy machine", deadline=None)  # an example that takes long there is no failure
+settings.load_profile("on a busy machine")
 ENDING = 3.0  # seconds a closed connection's threads may take to be gone
 
 
