@@ -72,7 +72,8 @@ class UdpSocket:
         """Send datagrams in order and return how many left; those that could not leave at once are lost."""
         self._reader = _reader(sock, self.counters, reading)
         self._troubled = False
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        # a file, so that it is closed with the last reference even if an interrupt comes before there is an owner
+        self._wake = open(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK), "r+b", buffering=0)  # noqa: SIM115
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
@@ -108,20 +109,18 @@ class UdpSocket:
             ready = waking.poll(ERROR_PAUSE)
         else:
             ready = self._poll.poll()
-        if any(descriptor == self._wake for descriptor, _ in ready):
-            os.eventfd_read(self._wake)
+        if any(descriptor == self._wake.fileno() for descriptor, _ in ready):
+            os.eventfd_read(self._wake.fileno())
 
     def wake(self) -> None:
         """Make the `wait` that runs now, or the next one, return."""
-        if self._wake >= 0:
-            os.eventfd_write(self._wake, 1)
+        if not self._wake.closed:
+            os.eventfd_write(self._wake.fileno(), 1)
 
     def close(self) -> None:
         """Give the port and the descriptors back.  Nobody may be reading or waiting."""
         self._socket.close()
-        wake, self._wake = self._wake, -1
-        if wake >= 0:
-            os.close(wake)
+        self._wake.close()
 
 
 _Reader: TypeAlias = ManyReader | MessageReader | PlainReader

@@ -68,7 +68,9 @@ class Fate:
         self.is_ending = self.is_unwritable = True
 
     def finished(self) -> None:
-        """Note that nothing is left to say."""
+        """Note that nothing is left to say; unless the peer is gone, this side has closed."""
+        if not self.is_ending:
+            self.closing()
         self.is_finished = True
 
     def down(self) -> None:

@@ -218,12 +218,15 @@ class Session:
                 return
             now = monotonic_now()
             is_peer_gone = fate.is_ending and not fate.is_closing
-            fate.closing()
-            self.core.close(0 if is_peer_gone else linger, now)
-            engine.turn(now)
-            if is_peer_gone or self.core.is_closed:
-                fate.finished()
-            engine.wake_everyone()
+            engine.gathered_until = now  # the timer thread goes on with it if we are interrupted
+            try:
+                self.core.close(0 if is_peer_gone else linger, now)
+                fate.closing()
+                engine.turn(now)
+                if is_peer_gone or self.core.is_closed:
+                    fate.finished()
+            finally:
+                engine.wake_everyone()
 
     # ---- the threads
 

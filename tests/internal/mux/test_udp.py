@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import warnings
 from threading import Event, Thread
 
 import pytest
@@ -174,3 +176,11 @@ def test_closing_gives_everything_back() -> None:
             sock.close()
             sock.close()
             sock.wake()
+
+
+def test_what_nobody_closes_is_closed_with_the_last_reference() -> None:
+    with nothing_left(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        opened = [UdpSocket(open_bound([IPV4], Config()))]
+        del opened[0]
+        gc.collect()

@@ -169,7 +169,7 @@ def test_when_the_timer_thread_has_to_be_awake(
         (PeerClosed(), State.BROKEN, False),
         (Broken("silence"), State.BROKEN, False),
         (PeerFailed(4000), State.CONNECTED, False),
-        (Finished(), State.CONNECTED, True),
+        (Finished(), State.CLOSING, True),
     ],
 )
 def test_news_wakes_everyone(event: Event, state: State, is_finished: bool) -> None:

@@ -75,6 +75,12 @@ def test_the_end() -> None:
     assert (fate.state, fate.is_down) == (State.CLOSED, True)
 
 
+def test_who_has_said_all_has_closed() -> None:
+    fate = Fate()
+    fate.finished()
+    assert (fate.state, fate.is_ending, fate.is_unwritable) == (State.CLOSING, True, True)
+
+
 def test_taken_down_before_it_is_closed() -> None:
     fate = Fate()
     fate.broke("internal error")

@@ -282,6 +282,24 @@ def _in_the_child(rig: Rig, before: int) -> int:
     return 0 if rig.wire.calls == ["abandon"] else 3
 
 
+def test_a_close_that_is_interrupted_goes_on_by_itself(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(now: int) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    rig.start()
+    reading = in_thread(rig.session.reader.read)
+    until(lambda: rig.session.engine.readable.count == 1)
+    monkeypatch.setattr(rig.session.engine, "turn", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        rig.session.close()
+    until(rig.down.is_set)
+    assert rig.wire.bursts == [[b"SHUTDOWN"]]
+    with pytest.raises(ConnClosedError):
+        reading.result()
+    until(lambda: rig.session.state is State.CLOSED)
+
+
 def test_a_signals_handler_may_close_whatever_it_has_interrupted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here the main thread holds the lock, in the middle of a write."""
     monkeypatch.setattr("srtpy.internal.session.session.HELD_TOO_LONG", 20 * MILLISECOND)
