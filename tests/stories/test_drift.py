@@ -71,3 +71,16 @@ def test_an_idle_connection_s_keepalives_keep_the_clock(swapped: bool) -> None:
     stream = Stream(world, world.a, 5)
     world.run_until(stream.is_complete, SECOND)
     assert max(abs(delay - NOMINAL) for delay in stream.delays()) <= 12 * MILLISECOND
+
+
+@both_roles
+@pytest.mark.parametrize("late", [150 * MILLISECOND, -15 * MILLISECOND], ids=["late", "early"])
+def test_a_handshake_packet_out_of_time_is_made_up_for_in_two_seconds(late: int, swapped: bool) -> None:
+    """The base comes from one packet; what is played must not depend on that one's luck for long."""
+    world = connected(Birth(config=Config()), Link(DELAY), Link(DELAY), swapped=swapped)
+    world.b.end.delivery._time_base.base += late
+    stream = Stream(world, world.a, 4000)
+    world.run_until(stream.is_complete, 6 * SECOND)
+    delays = stream.delays()
+    assert abs(delays[0] - NOMINAL - late) <= 2 * MILLISECOND
+    assert max(abs(delay - NOMINAL) for delay in delays[2000:]) <= 3 * MILLISECOND

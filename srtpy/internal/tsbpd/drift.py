@@ -8,7 +8,10 @@ Samples come from packets the peer stamps as they leave: ACKACK and KEEPALIVE.  
 measure, its timestamps are the application's.
 
 libsrt corrects after a thousand samples, ten seconds of a busy stream.  Of a slow one that is minutes, in
-which clocks may part by a good share of the latency: so after a minute fewer will do.
+which clocks may part by a good share of the latency: so after a minute fewer will do.  And the base comes
+from a single packet of the handshake; if that one was late, on its way or at our end, all that is
+played is late with it: so the first round is a short one, and its mean round trip is the one that later
+ones are compared with (libsrt takes the very first).
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from srtpy.internal.tsbpd.timebase import TimeBase
 
 DRIFT_SAMPLES: Final = 1000  # libsrt tsbpd_time.h TSBPD_DRIFT_MAX_SAMPLES
 LARGEST_DRIFT: Final[Micros] = 5 * MILLISECOND  # libsrt tsbpd_time.h TSBPD_DRIFT_MAX_VALUE
+FIRST_SAMPLES: Final = 100  # ours: of the first round, a second of a busy stream
 LONGEST_ROUND: Final[Micros] = 60 * SECOND  # ours: 6 ms at 100 ppm, what a pair of ordinary clocks may have
 FEWEST_SAMPLES: Final = 30  # ours: their mean is a fifth as uneven as the path; an idle peer speaks once a second
 # ours: from one round to the next clocks drift by milliseconds; a stamp that says more is a jump or a lie
@@ -29,14 +33,17 @@ LARGEST_SAMPLE: Final[Micros] = SECOND  # ours: see above
 class DriftTracer:
     """Averages samples and corrects the time base, a thousand or a minute's at a time."""
 
-    __slots__ = ("_began", "_count", "_first_rtt", "_sum", "_time_base")
+    __slots__ = ("_began", "_count", "_needed", "_rtt_count", "_rtt_sum", "_sum", "_time_base", "_usual_rtt")
 
     def __init__(self, time_base: TimeBase) -> None:
         self._time_base = time_base
         self._sum: Micros = 0
         self._count = 0
+        self._needed = FIRST_SAMPLES
         self._began: Micros = 0
-        self._first_rtt: Micros | None = None
+        self._rtt_sum: Micros = 0
+        self._rtt_count = 0
+        self._usual_rtt: Micros | None = None  # of the first round that had any
 
     def sample(self, stamp: WireTime, rtt: Micros | None, now: Micros) -> bool:
         """Learn from a packet stamped on leaving; say whether the time base was corrected.
@@ -45,16 +52,17 @@ class DriftTracer:
         """
         delay = self._time_base.delay(stamp, now)
         if rtt is not None:
-            if self._first_rtt is None:
-                self._first_rtt = rtt
-            # libsrt tsbpd_time.cpp addSample: half of what the path has grown is path, not clock
-            delay -= (rtt - self._first_rtt) // 2
+            self._rtt_sum += rtt
+            self._rtt_count += 1
+            if self._usual_rtt is not None:
+                # libsrt tsbpd_time.cpp addSample: half of what the path has grown is path, not clock
+                delay -= (rtt - self._usual_rtt) // 2
         known = self._time_base.drift
         self._sum += min(max(delay, known - LARGEST_SAMPLE), known + LARGEST_SAMPLE)
         if not self._count:
             self._began = now
         self._count += 1
-        if self._count < DRIFT_SAMPLES and (self._count < FEWEST_SAMPLES or now - self._began < LONGEST_ROUND):
+        if self._count < self._needed and (self._count < FEWEST_SAMPLES or now - self._began < LONGEST_ROUND):
             return False
         self._correct()
         return True
@@ -66,4 +74,7 @@ class DriftTracer:
         if abs(drift) > LARGEST_DRIFT:
             step = LARGEST_DRIFT if drift > 0 else -LARGEST_DRIFT
         self._time_base.correct(drift - step, step)
-        self._sum = self._count = 0
+        if self._usual_rtt is None and self._rtt_count:
+            self._usual_rtt = self._rtt_sum // self._rtt_count
+        self._sum = self._count = self._rtt_sum = self._rtt_count = 0
+        self._needed = DRIFT_SAMPLES
