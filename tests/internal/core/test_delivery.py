@@ -7,7 +7,7 @@ import pytest
 from srtpy.config import Config
 from srtpy.internal.clock.units import NEVER, SECOND
 from srtpy.internal.core.delivery import LARGEST_LEAD, Delivery
-from srtpy.internal.tsbpd.drift import DRIFT_SAMPLES
+from srtpy.internal.tsbpd.drift import DRIFT_SAMPLES, FIRST_SAMPLES
 from tests.internal.core.receiving import LATENCY, STARTS, ReceivingSide, batch, datagram, negotiated
 
 TURN = 1 << 32
@@ -176,7 +176,7 @@ def test_packets_reordered_across_the_turn_are_delivered() -> None:
 def test_drift_moves_what_is_waiting() -> None:
     side = ReceivingSide()
     side.hear_numbers([0], 0)
-    for _ in range(DRIFT_SAMPLES - 1):
+    for _ in range(FIRST_SAMPLES - 1):
         side.delivery.confirmed(0, 30_000, 3_000)
     side.delivery.keepalive(0, 3_000)
     side.delivery.note_arrivals(3_000)
