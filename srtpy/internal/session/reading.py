@@ -19,6 +19,8 @@ from srtpy.internal.session.waiting import FOREVER, Deadline
 
 READ_LIMIT: Final = 64  # ours: messages taken by one `read_many`, unless told otherwise
 REPORT_EVERY: Final = 64  # ours: messages read before the core hears of it, which may have told its peer to wait
+PROMPT_EVERY: Final = 16  # ours: one sleep in so many is a short one
+PROMPT_LOOK: Final[Micros] = 700  # ours: what a round trip on a local network takes, and a thread to wake
 TURN_AGAIN: Final[Micros] = 500  # ours: who comes back to sleep so soon has served the core when it woke
 
 
@@ -33,13 +35,14 @@ class Reader:
             those who wait.
     """
 
-    __slots__ = ("_engine", "_messages", "_turned_at", "_unreported", "_woke_at", "deadline")
+    __slots__ = ("_engine", "_messages", "_sleeps", "_turned_at", "_unreported", "_woke_at", "deadline")
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._messages = engine.core.messages
         self._unreported = 0
         self._woke_at: Micros = 0
+        self._sleeps = 0
         self._turned_at: Micros = 0
         self.deadline = FOREVER
 
@@ -178,5 +181,8 @@ class Reader:
             raise patience.expired("nothing arrived", began)
         # woken once for all that is due by then; a lone message is not kept waiting
         until = min(limit, max(due, self._woke_at + DELIVERY_GAP))
+        self._sleeps += 1
+        if not self._sleeps % PROMPT_EVERY:  # what answers us at once is to be heard at once, now and then
+            until = min(until, now + PROMPT_LOOK)
         engine.promise(until, now)
         return until

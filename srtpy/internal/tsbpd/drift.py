@@ -16,6 +16,7 @@ ones are compared with (libsrt takes the very first).
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros, WireTime
@@ -26,6 +27,7 @@ LARGEST_DRIFT: Final[Micros] = 5 * MILLISECOND  # libsrt tsbpd_time.h TSBPD_DRIF
 FIRST_SAMPLES: Final = 100  # ours: of the first round, a second of a busy stream
 LONGEST_ROUND: Final[Micros] = 60 * SECOND  # ours: 6 ms at 100 ppm, what a pair of ordinary clocks may have
 FEWEST_SAMPLES: Final = 30  # ours: their mean is a fifth as uneven as the path; an idle peer speaks once a second
+PROMPT_OF: Final = 32  # ours: round trips of which the shortest counts, a third of a second of a busy stream
 # ours: from one round to the next clocks drift by milliseconds; a stamp that says more is a jump or a lie
 LARGEST_SAMPLE: Final[Micros] = SECOND  # ours: see above
 
@@ -33,7 +35,7 @@ LARGEST_SAMPLE: Final[Micros] = SECOND  # ours: see above
 class DriftTracer:
     """Averages samples and corrects the time base, a thousand or a minute's at a time."""
 
-    __slots__ = ("_began", "_count", "_needed", "_rtt_count", "_rtt_sum", "_sum", "_time_base", "_usual_rtt")
+    __slots__ = ("_began", "_count", "_latest", "_needed", "_rtt_count", "_rtt_sum", "_sum", "_time_base", "_usual_rtt")
 
     def __init__(self, time_base: TimeBase) -> None:
         self._time_base = time_base
@@ -43,6 +45,7 @@ class DriftTracer:
         self._began: Micros = 0
         self._rtt_sum: Micros = 0
         self._rtt_count = 0
+        self._latest: deque[tuple[Micros, Micros]] = deque(maxlen=PROMPT_OF)
         self._usual_rtt: Micros | None = None  # of the first round that had any
 
     def sample(self, stamp: WireTime, rtt: Micros | None, now: Micros) -> bool:
@@ -52,6 +55,7 @@ class DriftTracer:
         """
         delay = self._time_base.delay(stamp, now)
         if rtt is not None:
+            rtt, delay = self._promptest(rtt, delay)
             self._rtt_sum += rtt
             self._rtt_count += 1
             if self._usual_rtt is not None:
@@ -67,6 +71,15 @@ class DriftTracer:
         self._correct()
         return True
 
+    def _promptest(self, rtt: Micros, delay: Micros) -> tuple[Micros, Micros]:
+        """Return the sample that waited least, of this one and those of a moment before.
+
+        A packet may wait milliseconds for a reader that naps, and so does its round trip; that is
+        neither path nor clock.
+        """
+        self._latest.append((rtt, delay))
+        return min(self._latest)
+
     def _correct(self) -> None:
         # libsrt utilities.h DriftTracer: what exceeds the limit moves the base, a limit at a time
         drift = round(self._sum / self._count)
@@ -77,4 +90,5 @@ class DriftTracer:
         if self._usual_rtt is None and self._rtt_count:
             self._usual_rtt = self._rtt_sum // self._rtt_count
         self._sum = self._count = self._rtt_sum = self._rtt_count = 0
+        self._latest.clear()  # they were measured against the base as it was
         self._needed = DRIFT_SAMPLES

@@ -283,7 +283,7 @@ def test_closing_waits_for_the_acknowledgement_of_the_last_packet(ends: Ends) ->
     ends.said()
     connection.close(None, ends.now)
     assert connection.events() == []
-    ends.now += LATENCY + 50 * MILLISECOND
+    ends.now += LATENCY + 150 * MILLISECOND
     ends.control(ControlType.ACK, 1, Ack((ends.isn + 1) & 0x7FFFFFFF, 20_000, 5_000, 8000, 100, 1000, 100_000).encode())
     assert connection.events() == [Finished()]
 
