@@ -36,6 +36,7 @@ SHORTEST_ROUND: Final[Micros] = 20 * MILLISECOND  # draft 4.8.2 "Packet Retransm
 FIRST_ROUND: Final[Micros] = 60 * MILLISECOND  # ours: see above
 ROUND_MARGIN: Final[Micros] = 2 * MILLISECOND  # ours: an answer may wait that long for a burst to be full
 REPEATS: Final = 2  # ours: of three askings all are lost once in 8000 times at 5 % loss
+REPORTS: Final = 8  # ours: of many gaps together, in a round; new gaps' own apart
 SHORTEST_SPAN: Final[Micros] = 5 * MILLISECOND  # ours: what is repeated within less may be lost with the first
 SPAN_MARGIN: Final[Micros] = 4 * MILLISECOND  # ours: two naps; a repeat must not be the first news after an answer
 
@@ -47,12 +48,13 @@ class Asking:
     to be missing no more.
     """
 
-    __slots__ = ("_repeats", "_round_trip", "_rounds")
+    __slots__ = ("_repeats", "_round_trip", "_rounds", "_taken_at")
 
     def __init__(self, round_trip: RoundTrip) -> None:
         self._round_trip = round_trip
         self._rounds: deque[tuple[Micros, Sequence[Range]]] = deque()
         self._repeats: deque[tuple[Micros, Sequence[Range], int]] = deque()
+        self._taken_at: Micros = 0
 
     def begin(self, ranges: Sequence[Range], now: Micros) -> None:
         """Begin a round for these numbers: if they are missing at its end they are asked for."""
@@ -66,6 +68,7 @@ class Asking:
     def take(self, missing: SequenceSet, now: Micros) -> list[Range]:
         """Return what of the `missing` is to be asked for now, counting it as asked for."""
         repeats, rounds, pause, length = self._repeats, self._rounds, self._pause, self._length
+        self._taken_at = now
         due: list[Range] = []
         while repeats and repeats[0][0] + pause // 2 <= now:  # what is due soon goes along
             _, ranges, left = repeats.popleft()
@@ -89,12 +92,13 @@ class Asking:
     @property
     def deadline(self) -> Micros:
         """When `take` may have something to return."""
-        deadline = NEVER
+        deadline, length = NEVER, self._length
         if self._rounds:
-            deadline = self._rounds[0][0] + self._length
+            deadline = self._rounds[0][0] + length
         if self._repeats:
             deadline = min(deadline, self._repeats[0][0] + self._pause)
-        return deadline
+        soonest = self._taken_at + length // REPORTS
+        return deadline if deadline > soonest else soonest
 
     @property
     def _length(self) -> Micros:

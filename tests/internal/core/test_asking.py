@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from srtpy.internal.clock.units import MILLISECOND, NEVER
-from srtpy.internal.core.asking import FIRST_ROUND, REPEATS, ROUND_MARGIN, SHORTEST_ROUND, Asking, Range
+from srtpy.internal.core.asking import FIRST_ROUND, REPEATS, REPORTS, ROUND_MARGIN, SHORTEST_ROUND, Asking, Range
 from srtpy.internal.core.roundtrip import RoundTrip
 from srtpy.internal.seq.number import SEQ_MASK
 from srtpy.internal.seq.ranges import SequenceSet
@@ -139,7 +141,7 @@ def test_repeats_are_left_out_when_the_path_has_become_uneven() -> None:
     scene = Scene()
     scene.lose(1)
     scene.round_trip.variance = 30_000
-    assert scene.run(72_000) == [(0, []), (72_000, [1])]
+    assert scene.run(72_000) == [(72_000 // REPORTS, []), (72_000, [1])]
 
 
 def test_a_longer_round_trip_puts_the_next_round_off_and_a_shorter_one_brings_it_forward() -> None:
@@ -149,6 +151,20 @@ def test_a_longer_round_trip_puts_the_next_round_off_and_a_shorter_one_brings_it
     assert scene.asking.deadline == 302_000
     scene.round_trip.smoothed = 1_000
     assert scene.asking.deadline == SHORTEST_ROUND
+
+
+@pytest.mark.parametrize("rtt", [1_000, 40_000, 400_000])
+def test_a_thousand_gaps_are_asked_for_in_a_few_reports_a_round(rtt: int) -> None:
+    scene = Scene(rtt=rtt)
+    for place in range(0, 2000, 2):
+        scene.lose(place, now=place * rtt // 2000)
+    length = max(rtt + ROUND_MARGIN, SHORTEST_ROUND)
+    asked = scene.run(20 * length)
+    assert len(asked) <= 20 * REPORTS
+    for place in (0, 500, 1998):
+        times = [time for time, places in asked if place in places]
+        assert len(times) >= 17
+        assert all(later - earlier <= length + length // REPORTS for earlier, later in pairwise(times))
 
 
 def test_cleared_is_as_new() -> None:
@@ -173,7 +189,7 @@ def test_whatever_is_missing_is_asked_for_in_each_round(steps: list[tuple[int, b
         if comes:
             scene.come(place // 2)
             asked_at.pop(place // 2, None)
-        assert all(now - asked <= length for asked in asked_at.values())
+        assert all(now - asked <= length + length // REPORTS for asked in asked_at.values())
     for time, places in scene.run(now + 2 * length):
         asked_at |= dict.fromkeys(places, time)
     assert all(asked > now + length for asked in asked_at.values())
