@@ -22,7 +22,7 @@ KEEPALIVE_PERIOD: Final[Micros] = SECOND  # draft 3.2.3 "Keep-Alive"; libsrt cor
 UNHEARD_KEEPALIVES: Final = 3  # ours: a caller that never speaks again (spoofed?) gets no more than this
 SHORTEST_PATIENCE: Final[Micros] = 2 * SECOND  # ours: an idle peer speaks once a second, and may be late or lost once
 CLOSING_ALLOWANCE: Final[Micros] = SECOND  # ours: closing waits for the latency and this long at most
-PLAYED_MARGIN: Final[Micros] = 100 * MILLISECOND  # ours: a busy peer plays late, and plays no more once it hears SHUTDOWN
+PLAYED_MARGIN: Final[Micros] = 100 * MILLISECOND  # ours: a busy peer plays late, and stops at SHUTDOWN
 
 
 class Liveness:
