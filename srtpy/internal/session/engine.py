@@ -93,13 +93,13 @@ class Engine:
         """Send what the core has ready and wake whom it concerns; follows every change of the core."""
         assert self.lock.locked()
         core = self.core
-        self.gathered_until = NEVER
         datagrams = core.datagrams_to_send(now)
         if datagrams:
             self._send(datagrams)
         news = core.events()
         if news:
             self._heed(news)
+        self.gathered_until = NEVER  # not before: if we are interrupted the timer thread still sees to the news
         if self.readable.count:
             self.rouse_reader(now)
         if self.writable.count and core.room() >= self._worthwhile_room:

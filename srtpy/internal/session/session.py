@@ -215,6 +215,7 @@ class Session:
         with engine.lock:
             if fate.is_finished:
                 fate.closing()
+                engine.wake_everyone()  # again, if whoever did so was interrupted
                 return
             now = monotonic_now()
             is_peer_gone = fate.is_ending and not fate.is_closing

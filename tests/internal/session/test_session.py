@@ -14,7 +14,7 @@ from srtpy.config import Config
 from srtpy.errors import ConnClosedError, ConnectionBrokenError, DeadlineError
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, SECOND
-from srtpy.internal.core.events import Broken, PeerClosed
+from srtpy.internal.core.events import Broken, Finished, PeerClosed
 from srtpy.internal.session.fate import State
 from srtpy.internal.session.registry import OPEN
 from srtpy.internal.session.session import Session
@@ -282,15 +282,18 @@ def _in_the_child(rig: Rig, before: int) -> int:
     return 0 if rig.wire.calls == ["abandon"] else 3
 
 
-def test_a_close_that_is_interrupted_goes_on_by_itself(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(now: int) -> None:
+@pytest.mark.parametrize("where", ["turn", "_heed"])
+def test_a_close_that_is_interrupted_goes_on_by_itself(rig: Rig, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    def interrupt(argument: object) -> None:
+        if where == "_heed":
+            rig.core.news.append(Finished())
         monkeypatch.undo()
         raise KeyboardInterrupt
 
     rig.start()
     reading = in_thread(rig.session.reader.read)
     until(lambda: rig.session.engine.readable.count == 1)
-    monkeypatch.setattr(rig.session.engine, "turn", interrupt)
+    monkeypatch.setattr(rig.session.engine, where, interrupt)
     with pytest.raises(KeyboardInterrupt):
         rig.session.close()
     until(rig.down.is_set)
@@ -298,6 +301,22 @@ def test_a_close_that_is_interrupted_goes_on_by_itself(rig: Rig, monkeypatch: py
     with pytest.raises(ConnClosedError):
         reading.result()
     until(lambda: rig.session.state is State.CLOSED)
+
+
+def test_a_second_close_wakes_whom_an_interrupted_one_did_not(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    rig.start()
+    until(lambda: rig.session.engine.sooner.count == 1)
+    rig.core.finishes_at_once = False
+    rig.tell(PeerClosed())
+    until(lambda: rig.session.engine.sooner.count == 1)
+    monkeypatch.setattr(rig.session.engine, "wake_everyone", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        rig.session.close()
+    in_thread(rig.session.close).result()
 
 
 def test_a_signals_handler_may_close_whatever_it_has_interrupted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
