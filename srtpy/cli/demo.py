@@ -51,10 +51,13 @@ class Reception:
     error: BaseException | None = None
 
 
-def _receive(conn: srtpy.Conn, written_at: list[float], seen: Reception) -> None:
-    """Read until the sender closes; note when each message came, and what is wrong with the stream."""
+def _receive(conn: srtpy.Conn, total: int, written_at: list[float], seen: Reception) -> None:
+    """Read until all is there or the sender closes; note when each message came, and what is wrong with the stream.
+
+    That the sender has closed is said once, and this network loses it as it loses everything else.
+    """
     try:
-        while messages := conn.read_many():
+        while seen.messages < total and (messages := conn.read_many()):
             arrived = time.monotonic()
             for message in messages:
                 seen.checker.feed(message)
@@ -98,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         srtpy.dial(network.address, config, stream_id="demo") as caller,
         listener.accept() as accepted,
     ):
-        reader = threading.Thread(target=_receive, args=(accepted, written_at, seen), name="demo-receiver")
+        reader = threading.Thread(target=_receive, args=(accepted, total, written_at, seen), name="demo-receiver")
         writer = threading.Thread(target=_send, args=(caller, total, rate, written_at), name="demo-sender")
         reader.start()
         writer.start()
