@@ -131,7 +131,7 @@ class Conn(Channel):
     # ---- closing
 
     def close(self) -> None:
-        """Close the connection; any thread may, and as often as it likes.  Wakes whoever waits in a read or write.
+        """Close the connection and wake readers and writers; any thread or signal handler may, again and again.
 
         With `linger` unset the peer is told once it has acknowledged everything and its latency has passed, at
         most the latency and a second from now: told at once, peers drop what they have not played yet.
