@@ -1,31 +1,7 @@
 """Secure Reliable Transport (SRT) in pure Python: live video over UDP, with a socket-like interface."""
 
 from srtpy.channel import Address, BytesLike
-from srtpy.config import (
-    DEFAULT_CONN_TIMEOUT,
-    DEFAULT_FC,
-    DEFAULT_KM_PRE_ANNOUNCE,
-    DEFAULT_KM_REFRESH_RATE,
-    DEFAULT_LATENCY,
-    DEFAULT_MAX_BW,
-    DEFAULT_MSS,
-    DEFAULT_OVERHEAD_BW,
-    DEFAULT_PEER_IDLE_TIMEOUT,
-    DEFAULT_RECV_BUF_SIZE,
-    DEFAULT_SEND_BUF_SIZE,
-    MAX_LATENCY,
-    MAX_LINGER,
-    MAX_MSS,
-    MAX_STREAM_ID,
-    MIN_BUF_SIZE,
-    MIN_FC,
-    MIN_LATENCY,
-    MIN_MSS,
-    MIN_PAYLOAD,
-    Config,
-    ConfigFields,
-    default_config,
-)
+from srtpy.config import Config, default_config
 from srtpy.conn import Conn
 from srtpy.dialer import AddressLike, dial, open_url
 from srtpy.errors import (
@@ -56,10 +32,33 @@ from srtpy.errors import (
 from srtpy.fields import CryptoMode
 from srtpy.inside import ConnState, PollFlag
 from srtpy.latency import low_latency
+from srtpy.limits import (
+    DEFAULT_CONN_TIMEOUT,
+    DEFAULT_FC,
+    DEFAULT_KM_PRE_ANNOUNCE,
+    DEFAULT_KM_REFRESH_RATE,
+    DEFAULT_LATENCY,
+    DEFAULT_MAX_BW,
+    DEFAULT_MSS,
+    DEFAULT_OVERHEAD_BW,
+    DEFAULT_PEER_IDLE_TIMEOUT,
+    DEFAULT_RECV_BUF_SIZE,
+    DEFAULT_SEND_BUF_SIZE,
+    MAX_LATENCY,
+    MAX_LINGER,
+    MAX_MSS,
+    MAX_STREAM_ID,
+    MIN_BUF_SIZE,
+    MIN_FC,
+    MIN_LATENCY,
+    MIN_MSS,
+    MIN_PAYLOAD,
+)
 from srtpy.listener import AcceptFunc, AcceptRejectFunc, ConnRequest, Listener, listen
 from srtpy.log import LogCategory, Logger, LogLevel, std_logger
 from srtpy.msgctrl import Boundary, MsgCtrl
 from srtpy.options import BindingTime, KmState, SockOpt
+from srtpy.settings import ConfigFields
 from srtpy.stats import ConnStats, ExtendedConnStats
 from srtpy.statswriter import CsvWriter, JsonLinesWriter, PrometheusWriter, StatsWriter
 from srtpy.streamid import StreamIDInfo, StreamMode, StreamType, parse_stream_id

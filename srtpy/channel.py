@@ -15,10 +15,10 @@ from math import isfinite
 from operator import index
 from typing import Any, Final, TypeAlias
 
-from srtpy.config import MAX_MSS, PACKET_OVERHEAD
 from srtpy.internal.clock.units import Micros, from_seconds, to_seconds
 from srtpy.internal.session.reading import Reader
 from srtpy.internal.session.writing import Writer
+from srtpy.limits import MAX_MSS, PACKET_OVERHEAD
 from srtpy.msgctrl import MsgCtrl, as_read
 from srtpy.rawio import ConnIO, wrap
 from srtpy.timeouts import Timeouts, seconds

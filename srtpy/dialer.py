@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias, Unpack
 
-from srtpy.config import Config, ConfigFields
+from srtpy.config import Config
 from srtpy.conn import Conn
 from srtpy.internal.session.dialing import Dialing
 from srtpy.listener import listen
+from srtpy.settings import ConfigFields
 from srtpy.url import SrtUrl, parse_url
 
 AddressLike: TypeAlias = str | Sequence[object]

@@ -16,13 +16,14 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias, Unpack
 
 from srtpy.channel import Address
-from srtpy.config import Config, ConfigFields
+from srtpy.config import Config
 from srtpy.conn import Conn
 from srtpy.errors import ListenerClosedError, RejectReason
 from srtpy.internal.session.accepting import Accepting
 from srtpy.internal.session.accepting import listen as start_listening
 from srtpy.internal.session.judging import Applicant, Judge, by_bool, by_code
 from srtpy.internal.session.waiting import Deadline
+from srtpy.settings import ConfigFields
 from srtpy.timeouts import seconds
 
 

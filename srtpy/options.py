@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Final, TypeAlias
 
-from srtpy.config import MAX_LINGER
 from srtpy.errors import (
     ConnClosedError,
     InvalidOptionError,
@@ -21,6 +20,7 @@ from srtpy.errors import (
 )
 from srtpy.fields import CryptoMode
 from srtpy.inside import ConnState, Inside
+from srtpy.limits import MAX_LINGER
 from srtpy.timeouts import seconds
 
 VERSION: Final = 0x010505

@@ -4,15 +4,17 @@ import copy
 import logging
 import pickle
 from dataclasses import fields
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srtpy.config import DEFAULT_MAX_BW, RULES, Config, ConfigFields, default_config, did_you_mean
+from srtpy.config import Config, default_config
 from srtpy.fields import CryptoMode
+from srtpy.limits import DEFAULT_MAX_BW
 from srtpy.log import LogCategory, LogLevel
+from srtpy.settings import RULES
 from srtpy.url import parse_url
 
 DEFAULTS: dict[str, object] = {
@@ -117,15 +119,6 @@ def test_encryption_that_fits() -> None:
     Config(passphrase="0123456789", crypto_mode=CryptoMode.GCM, payload_size=1440).validate()
 
 
-def test_keywords_are_the_fields() -> None:
-    assert set(get_type_hints(ConfigFields)) == {one.name for one in fields(Config)}
-    assert not ConfigFields.__required_keys__
-
-
-def test_every_field_says_what_it_is_for() -> None:
-    assert all(len(rule.means) > 10 for rule in RULES.values())
-
-
 def test_keywords_only() -> None:
     with pytest.raises(TypeError):
         Config(0.2)  # type: ignore[call-arg]
@@ -199,7 +192,6 @@ def test_unknown_fields() -> None:
         Config().replace(streamid="x")  # type: ignore[call-arg]
     with pytest.raises(AttributeError, match="did you mean 'recv_latency'"):
         Config().recvlatency = 1
-    assert did_you_mean("zzz") == ""
 
 
 def test_versions_as_text() -> None:

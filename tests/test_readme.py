@@ -10,7 +10,8 @@ from enum import Enum
 from pathlib import Path
 
 import srtpy
-from srtpy.config import RULES, Config
+from srtpy.config import Config
+from srtpy.settings import RULES
 from tests.conftest import free_port
 
 ROOT = Path(__file__).resolve().parents[1]

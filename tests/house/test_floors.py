@@ -24,9 +24,9 @@ SHELL, DOOR = 3, 4
 BRIDGES = {("packet", "seq"), ("packet", "clock.units"), ("group", "core"), ("session", "mux")}
 
 # Values that happen to be public: they stand on the ground floor alone.  Any room may use the
-# first three, only the shell may write a log.
-PUBLIC_VALUES = {"errors", "config", "stats"}
-VALUES = PUBLIC_VALUES | {"fields", "url", "log"}
+# first four, only the shell may write a log.
+PUBLIC_VALUES = {"errors", "config", "limits", "stats"}
+VALUES = PUBLIC_VALUES | {"fields", "settings", "url", "log"}
 SHELL_ONLY = {"clock.monotonic"}
 MACHINE = {"socket", "threading", "_thread", "queue", "time", "os", "random", "secrets", "select", "selectors"}
 MACHINE |= {"asyncio", "signal", "subprocess"}

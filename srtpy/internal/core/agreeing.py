@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from srtpy.config import PACKET_OVERHEAD, Config
+from srtpy.config import Config
 from srtpy.errors import RejectReason
 from srtpy.internal.crypto.exchange import (
     Answer,
@@ -32,6 +32,7 @@ from srtpy.internal.handshake.offer import SRT_VERSION, Offer
 from srtpy.internal.packet.extensions import TSBPD_RECEIVE, TSBPD_SEND
 from srtpy.internal.packet.header import MalformedPacket
 from srtpy.internal.packet.keymaterial import CIPHER_CTR, CIPHER_GCM, KeyMaterial
+from srtpy.limits import PACKET_OVERHEAD
 
 _CIPHERS: Final = {"AUTO": None, "CTR": CIPHER_CTR, "GCM": CIPHER_GCM}  # by the names of srtpy.CryptoMode
 _NEEDS_TIMESTAMPS: Final = Refusal(

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from srtpy.config import PACKET_OVERHEAD
 from srtpy.internal.buffer.send import Row
 from srtpy.internal.clock.units import Micros, WireTime, wire_time
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.packet.header import HEADER, RETRANSMITTED, Datagram
 from srtpy.internal.seq.number import SEQ_MASK, SequenceNumber
+from srtpy.limits import PACKET_OVERHEAD
 
 Run: TypeAlias = list[tuple[SequenceNumber, int, WireTime, bytes]]
 """Consecutive packets about to leave for the first time: sequence number, information word, timestamp, payload."""

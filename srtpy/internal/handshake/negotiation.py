@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from srtpy.config import MIN_MSS, PACKET_OVERHEAD, Config
+from srtpy.config import Config
 from srtpy.errors import RejectReason
 from srtpy.internal.clock.units import MILLISECOND, Micros, from_seconds
 from srtpy.internal.handshake.offer import SRT_VERSION, Offer
@@ -35,6 +35,7 @@ from srtpy.internal.packet.extensions import (
 from srtpy.internal.packet.handshake import ANNOUNCES_SRT, VERSION_5, Handshake
 from srtpy.internal.packet.header import SocketId
 from srtpy.internal.seq.number import SEQ_MASK, SequenceNumber
+from srtpy.limits import MIN_MSS, PACKET_OVERHEAD
 
 LIVE: Final = "live"
 FIRST_HSV5_VERSION: Final = 0x010300  # libsrt core.h HS_VERSION_SRT1: older ones do not speak HSv5

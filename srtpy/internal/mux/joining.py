@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from srtpy.config import MAX_MSS
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import HEADER_SIZE, UDP_IP_HEADERS
+from srtpy.limits import MAX_MSS
 
 Reads: TypeAlias = list[tuple[Batch, Path]]
 """What one read brought in, in order of arrival."""
