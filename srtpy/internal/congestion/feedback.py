@@ -20,31 +20,42 @@ FIRST_CAPACITY: Final = 1  # libsrt core.cpp open, m_iBandwidth
 class Feedback:
     """Smoothed speeds at the receiver: packets per second, and bytes per second."""
 
-    __slots__ = ("_number", "_payload_size", "_position", "capacity", "delivery_bytes", "delivery_rate")
+    __slots__ = ("_learnt", "_number", "_payload_size", "_position", "capacity", "delivery_bytes", "delivery_rate")
 
     def __init__(self, payload_size: int, first: SequenceNumber) -> None:
         self._payload_size = payload_size
         self._number = 0  # until the first: peers may begin to count anywhere
         self._position = first
+        self._learnt = first
         self.capacity = FIRST_CAPACITY
         self.delivery_rate = FIRST_DELIVERY_RATE
         self.delivery_bytes = FIRST_DELIVERY_RATE * payload_size
 
-    def is_newest(self, number: int) -> bool:
-        """Record an ACK's number and return whether no later ACK has come before it.
+    def reached(self, seq: SequenceNumber) -> None:
+        """Record the position of a light ACK."""
+        if precedes(self._position, seq):
+            self._position = seq
 
-        A peer that goes by the draft does not number small ACKs: 0 is always the newest.
+    def is_current(self, seq: SequenceNumber, number: int) -> bool:
+        """Record a numbered ACK and return whether it is not older than any before; only then its window counts.
+
+        The position decides, as in libsrt (core.cpp processCtrlAck), and the number where the position is the
+        same: an ACK that was overtaken does not close a window again.  A peer that goes by the draft does not number
+        small ACKs: 0 is as new as its position.
         """
-        if number and self._number and precedes(number, self._number):
+        if precedes(seq, self._position):
             return False
+        if seq == self._position and number and self._number and precedes(number, self._number):
+            return False
+        self._position = seq
         self._number = number or self._number
         return True
 
     def is_progress(self, seq: SequenceNumber) -> bool:
         """Record a full ACK's position and return whether it is beyond those before; only then it teaches."""
-        if not precedes(self._position, seq):
+        if not precedes(self._learnt, seq):
             return False
-        self._position = seq
+        self._learnt = seq
         return True
 
     def learn(self, rate: int, capacity: int, bytes_rate: int | None) -> None:

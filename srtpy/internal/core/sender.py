@@ -220,10 +220,11 @@ class Sender:
             buffer.remove(advance)
             self._silence.ended(now)
         if ack.is_light:
+            self._feedback.reached(ack.seq)
             if not is_behind:
                 self.flow_window = max(self.flow_window - advance, 0)
-        elif ack.available is not None and self._feedback.is_newest(number or 0):
-            # Of what we gave up the peer may still hold places free.  libsrt does not heed such an ACK, and
+        elif ack.available is not None and self._feedback.is_current(ack.seq, number or 0):
+            # Of what we gave up the peer may still hold places free.  libsrt does not heed an ACK behind it, and
             # once it gives up packets as fast as they come it never learns that a window has opened.
             gone = SEQ_MASK + 1 - advance if is_behind else 0
             self.flow_window = max(ack.available - gone, 0)

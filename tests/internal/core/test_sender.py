@@ -357,6 +357,29 @@ def test_an_overtaken_acknowledgement_does_not_close_the_window() -> None:
     assert scene.sender.flow_window == 500
 
 
+def test_the_window_of_an_older_position_is_not_heeded_whatever_its_number(isn: int) -> None:
+    scene = Scene(isn)
+    scene.sent(20)
+    assert scene.ack(20, available=500)
+    scene.acks = 0x20000000
+    assert scene.ack(10, available=0)
+    assert scene.sender.flow_window == 500
+    scene.acks = 2
+    scene.sent(1)
+    assert scene.ack(21, available=499)
+    assert scene.sender.flow_window == 499
+
+
+def test_a_number_far_ahead_does_not_hide_the_windows_to_come(isn: int) -> None:
+    scene = Scene(isn)
+    scene.sent(20)
+    scene.acks = 0x20000000
+    assert scene.ack(10, available=0)
+    scene.acks = 2
+    assert scene.ack(20, available=500)
+    assert scene.sender.flow_window == 500
+
+
 def test_the_window_opens_also_behind_what_was_given_up(isn: int) -> None:
     """Packets are given up as fast as they come, so no acknowledgement ever catches up."""
     scene = Scene(isn, flow_window=600)
