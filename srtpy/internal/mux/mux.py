@@ -98,12 +98,17 @@ class Mux:
 
     # -- who gets what ------------------------------------------------------------------------------------------
 
-    def register(self, socket_id: SocketId, inbox: Inbox, remote: Address | None) -> bool:
+    def register(self, socket_id: SocketId, inbox: Inbox, remote: Address | None, *, is_opening: bool = False) -> bool:
         """Have datagrams for `socket_id` put into `inbox`; return whether the id was free.
 
         A datagram from an address other than `remote` is dropped and counted; `None` takes them from anywhere.
+        One that is opening may be answered without its id, until `opened`.
         """
-        return self._routes.register(socket_id, inbox, remote)
+        return self._routes.register(socket_id, inbox, remote, is_opening=is_opening)
+
+    def opened(self, socket_id: SocketId) -> None:
+        """Note that a connection has shaken hands: whatever is for it has its id from now on."""
+        self._routes.opened(socket_id)
 
     def unregister(self, socket_id: SocketId) -> None:
         """Drop what comes for `socket_id` from now on; a batch on its way may still arrive in the inbox."""

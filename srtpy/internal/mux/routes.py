@@ -26,13 +26,18 @@ HANDSHAKE: Final = (CONTROL >> 16) | ControlType.HANDSHAKE  # draft 3.2.1 "Hands
 
 
 class Route:
-    """Where one connection's datagrams go, from whom it takes them, and how many it was too slow for."""
+    """Where one connection's datagrams go, from whom it takes them, and how many it was too slow for.
 
-    __slots__ = ("inbox", "overflowed", "remote")
+    Attributes:
+        is_opening: whether it shakes hands still, and is to hear handshakes that are for nobody in particular.
+    """
 
-    def __init__(self, inbox: Inbox, remote: Address | None) -> None:
+    __slots__ = ("inbox", "is_opening", "overflowed", "remote")
+
+    def __init__(self, inbox: Inbox, remote: Address | None, is_opening: bool) -> None:
         self.inbox = inbox
         self.remote = remote
+        self.is_opening = is_opening
         self.overflowed = 0
 
 
@@ -50,17 +55,23 @@ class Routes:
     def __len__(self) -> int:
         return len(self._routes)
 
-    def register(self, socket_id: SocketId, inbox: Inbox, remote: Address | None) -> bool:
+    def register(self, socket_id: SocketId, inbox: Inbox, remote: Address | None, *, is_opening: bool = False) -> bool:
         """Have datagrams for `socket_id` put into `inbox`; return whether the id was free.
 
-        A datagram from an address other than `remote` is dropped; `None` takes them from anywhere.
+        A datagram from an address other than `remote` is dropped; `None` takes them from anywhere.  Until `opened`
+        is called, one that is opening also hears that address's handshakes for nobody in particular, unless
+        somebody listens.
         """
         assert socket_id > 0, "0 is the listener's"
         with self._lock:
             if socket_id in self._routes:
                 return False
-            self._routes[socket_id] = Route(inbox, None if remote is None else plain(remote))
+            self._routes[socket_id] = Route(inbox, None if remote is None else plain(remote), is_opening)
             return True
+
+    def opened(self, socket_id: SocketId) -> None:
+        """Keep from a connection, from now on, the handshakes that are for nobody in particular."""
+        self._routes[socket_id].is_opening = False
 
     def unregister(self, socket_id: SocketId) -> None:
         """Drop what comes for `socket_id` from now on; a batch on its way may still arrive in the inbox."""
@@ -113,7 +124,7 @@ class Routes:
             route.inbox.put((batch, path))
 
     def _deliver_handshakes(self, batch: Batch, path: Path) -> None:
-        """Give handshakes to the listener; without one, to whoever speaks with that address.
+        """Give handshakes to the listener; without one, to whoever dials that address.
 
         Listeners as old as libsrt 1.3.0 answer to id 0, and so does a rendezvous peer's first word.
         """
@@ -122,7 +133,8 @@ class Routes:
             return
         listener = self._listener
         if listener is None:
-            expecting = [route for route in list(self._routes.values()) if route.remote == path.remote]
+            opening = [route for route in list(self._routes.values()) if route.is_opening]
+            expecting = [route for route in opening if route.remote == path.remote]
             for route in expecting:
                 self._put(route, batch, path)
             if not expecting:

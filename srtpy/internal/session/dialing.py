@@ -197,7 +197,9 @@ class Dialing:
         socket_id = new_socket_id()
         inbox = self._inbox = Inbox()
         try:
-            mux.register(socket_id, inbox, path.remote)  # before anything is sent: answers may be quick
+            mux.register(
+                socket_id, inbox, path.remote, is_opening=True
+            )  # before anything is sent: answers may be quick
             mux.start()
             if mux.warning:
                 self._log.warning(LogCategory.MUX, mux.warning)
@@ -205,6 +207,7 @@ class Dialing:
             keys = Initiating(config, secrets.token_bytes)
             caller = Caller(config, socket_id, new_isn(), path.remote_packed, now, now, keys=keys)
             agreed = fitted(self._shake_hands(caller, mux, path, until, is_impatient), keys.keying)
+            mux.opened(socket_id)
             core = Connection(agreed, config, monotonic_now(), keying=keys.keying, entropy=secrets.token_bytes)
             session = Session(core, agreed, config, mux, path, inbox)
         except BaseException:

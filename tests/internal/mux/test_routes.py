@@ -39,9 +39,9 @@ def routes() -> Routes:
     return Routes(MuxCounters())
 
 
-def inbox_of(routes: Routes, socket_id: int = 77, path: Path | None = PEER) -> Inbox:
+def inbox_of(routes: Routes, socket_id: int = 77, path: Path | None = PEER, is_opening: bool = False) -> Inbox:
     inbox = Inbox()
-    assert routes.register(socket_id, inbox, None if path is None else path.remote)
+    assert routes.register(socket_id, inbox, None if path is None else path.remote, is_opening=is_opening)
     return inbox
 
 
@@ -142,10 +142,18 @@ def test_a_flood_of_handshakes_stops_at_the_listeners_limit(routes: Routes) -> N
 
 
 def test_without_a_listener_whoever_dials_that_address_hears_it(routes: Routes) -> None:
-    dialing, other = inbox_of(routes), inbox_of(routes, 78, STRANGER)
+    dialing, other = inbox_of(routes, is_opening=True), inbox_of(routes, 78, STRANGER, is_opening=True)
     routes.deliver(batch(control(ControlType.HANDSHAKE, destination=0)), PEER)
     assert (dialing.qsize(), other.qsize()) == (1, 0)
     routes.deliver(batch(control(ControlType.HANDSHAKE, destination=0)), Path(("192.0.2.3", 1)))
+    assert routes._counters.unknown == 1
+
+
+def test_who_has_shaken_hands_hears_no_handshakes_for_nobody(routes: Routes) -> None:
+    accepted, dialed = inbox_of(routes), inbox_of(routes, 78, is_opening=True)
+    routes.opened(78)
+    routes.deliver(batch(control(ControlType.HANDSHAKE, destination=0)), PEER)
+    assert (accepted.qsize(), dialed.qsize()) == (0, 0)
     assert routes._counters.unknown == 1
 
 

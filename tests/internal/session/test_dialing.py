@@ -24,7 +24,8 @@ from srtpy.errors import (
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import SECOND
 from srtpy.internal.mux import opening
-from srtpy.internal.mux.address import Endpoint
+from srtpy.internal.mux.address import Endpoint, Path
+from srtpy.internal.packet.header import CONTROL, HEADER, ControlType
 from srtpy.internal.session import dialing
 from srtpy.internal.session.accepting import Accepting, listen
 from srtpy.internal.session.dialing import Dialing, dial, new_isn, new_socket_id
@@ -81,6 +82,18 @@ def test_a_session_at_work(listener: Accepting) -> None:
     assert {f"srt-mux-{port}", f"srt-recv-{session.socket_id}", f"srt-timer-{session.socket_id}"} <= names
     session.close()
     other.close()
+
+
+def test_once_connected_handshakes_for_nobody_are_not_heard(listener: Accepting) -> None:
+    session = dial(listener.local_address, QUICK)
+    accepted = listener.accept()
+    received = session.core.counters.recv_control  # type: ignore[attr-defined]
+    handshake = HEADER.pack(CONTROL | ControlType.HANDSHAKE << 16, 0, 0, 0) + bytes(48)
+    listener._mux.send([(handshake, b"")], Path(session.local_address))
+    until(lambda: session._wire.counters.unknown == 1)  # type: ignore[attr-defined]
+    assert session.core.counters.recv_control == received  # type: ignore[attr-defined]
+    session.close()
+    accepted.close()
 
 
 def test_from_an_address_of_ones_own(listener: Accepting, nobody: int) -> None:
