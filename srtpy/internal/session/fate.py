@@ -35,9 +35,19 @@ class Fate:
         is_unwritable: writing raises `refusal_to_write`.
         is_finished: the core needs its threads no longer.
         is_down: threads and socket have been given back.
+        untold: what people should know of and have not been told yet.
     """
 
-    __slots__ = ("_broken_because", "_peer_code", "is_down", "is_ending", "is_finished", "is_unwritable", "state")
+    __slots__ = (
+        "_broken_because",
+        "_peer_code",
+        "is_down",
+        "is_ending",
+        "is_finished",
+        "is_unwritable",
+        "state",
+        "untold",
+    )
 
     def __init__(self) -> None:
         self.state = State.CONNECTED
@@ -47,6 +57,7 @@ class Fate:
         self.is_down = False
         self._broken_because: str | None = None
         self._peer_code: int | None = None
+        self.untold = ""
 
     def peer_closed(self) -> None:
         """Note the peer's SHUTDOWN."""
@@ -58,7 +69,9 @@ class Fate:
         self._peer_gone()
 
     def peer_failed(self, code: int) -> None:
-        """Note that the peer reported an error of its own: it reads no further."""
+        """Note that the peer reported an error of its own: it reads no further.  People are told of the first."""
+        if self._peer_code is None:
+            self.untold = f"the peer reported an error of its own (PEERERROR, code {code}) and may read no further"
         self._peer_code = code
         self.is_unwritable = True
 

@@ -8,6 +8,8 @@ what is taken from the inbox (intake.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import Micros
 from srtpy.internal.session.engine import Engine
@@ -22,11 +24,15 @@ def receive_loop(engine: Engine) -> None:
             engine.turn(monotonic_now())
 
 
-def timer_loop(engine: Engine) -> None:
-    """Serve the core's deadlines until it is finished.  Runs on the timer thread."""
+def timer_loop(engine: Engine, tell: Callable[[str], None]) -> None:
+    """Serve the core's deadlines until it is finished.  Runs on the timer thread.
+
+    `tell` is given, without the lock, what people should know of.
+    """
+    fate = engine.fate
 
     def look(now: Micros) -> Micros | None:
-        while not engine.fate.is_finished:
+        while not fate.is_finished and not fate.untold:
             duty = engine.next_duty(now)
             if duty > now:
                 return duty
@@ -34,4 +40,8 @@ def timer_loop(engine: Engine) -> None:
             now = monotonic_now()
         return None
 
-    engine.sooner.wait_for(look)
+    while not fate.is_finished:
+        engine.sooner.wait_for(look)
+        if fate.untold:
+            tell(fate.untold)
+            fate.untold = ""

@@ -239,7 +239,7 @@ class Session:
 
     def _run_timer(self) -> None:
         try:
-            timer_loop(self.engine)
+            timer_loop(self.engine, partial(self._log.warning, LogCategory.CONN))
         except Exception as error:  # noqa: BLE001 logged, and told to whoever waits
             self._give_up(error)
         finally:

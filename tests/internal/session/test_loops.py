@@ -4,7 +4,7 @@ import pytest
 
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND
-from srtpy.internal.core.events import Finished
+from srtpy.internal.core.events import Finished, PeerFailed
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.session.engine import Engine
@@ -16,6 +16,10 @@ PATH = Path(("127.0.0.1", 9001))
 
 def engine(core: FakeCore, inbox: Inbox | None = None) -> Engine:
     return Engine(core, lambda datagrams: None, inbox)
+
+
+def ignore(remark: str) -> None:
+    """Nobody listens."""
 
 
 def test_the_receiver_serves_what_is_due_meanwhile() -> None:
@@ -65,7 +69,7 @@ def test_the_timer_thread_wakes_when_something_is_due(due_in: int) -> None:
     begun = monotonic_now()
     core.deadline = begun + due_in
     core.on_timer = lambda now: core.news.append(Finished())
-    timer_loop(engine(core))
+    timer_loop(engine(core), ignore)
     assert len(core.timer_calls) == 1
     assert begun + due_in <= core.timer_calls[0] < begun + due_in + SECOND
 
@@ -74,7 +78,7 @@ def test_the_timer_thread_wakes_for_a_duty_that_comes_earlier() -> None:
     core = FakeCore()
     one = engine(core)
     core.on_timer = lambda now: core.news.append(Finished())
-    timer = in_thread(lambda: timer_loop(one))
+    timer = in_thread(lambda: timer_loop(one, ignore))
     until(lambda: one.sooner.count == 1)
     assert one.sooner.wakes_at == NEVER
     with one.lock:
@@ -87,7 +91,7 @@ def test_the_timer_thread_wakes_for_a_duty_that_comes_earlier() -> None:
 def test_with_nobody_reading_the_timer_thread_moves_on_what_is_due() -> None:
     core = FakeCore()
     one = engine(core)
-    timer = in_thread(lambda: timer_loop(one))
+    timer = in_thread(lambda: timer_loop(one, ignore))
     until(lambda: one.sooner.count == 1)
     with one.lock:
         core.arrive(b"x", monotonic_now())
@@ -97,3 +101,34 @@ def test_with_nobody_reading_the_timer_thread_moves_on_what_is_due() -> None:
         one.fate.finished()
         one.wake_everyone()
     timer.result()
+
+
+def test_the_timer_thread_tells_once_and_without_the_lock_that_the_peer_failed() -> None:
+    core, told = FakeCore(), list[str]()
+    one = engine(core)
+
+    def tell(remark: str) -> None:
+        assert not one.lock.locked()
+        told.append(remark)
+
+    timer = in_thread(lambda: timer_loop(one, tell))
+    for _ in range(3):
+        with one.lock:
+            core.news.append(PeerFailed(4001))
+            one.turn(monotonic_now())
+    until(lambda: bool(told))
+    with one.lock:
+        core.news.append(Finished())
+        one.turn(monotonic_now())
+    timer.result()
+    assert len(told) == 1
+    assert "4001" in told[0]
+
+
+def test_what_there_is_to_tell_as_it_ends_is_told() -> None:
+    core, told = FakeCore(), list[str]()
+    one = engine(core)
+    core.deadline = 0
+    core.on_timer = lambda now: core.news.extend([PeerFailed(4001), Finished()])
+    timer_loop(one, told.append)
+    assert len(told) == 1

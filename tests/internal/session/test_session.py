@@ -14,7 +14,7 @@ from srtpy.config import Config
 from srtpy.errors import ConnClosedError, ConnectionBrokenError, DeadlineError
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, SECOND
-from srtpy.internal.core.events import Broken, Finished, PeerClosed
+from srtpy.internal.core.events import Broken, Finished, PeerClosed, PeerFailed
 from srtpy.internal.session.fate import State
 from srtpy.internal.session.registry import OPEN
 from srtpy.internal.session.session import Session
@@ -50,6 +50,19 @@ def test_what_arrives_is_read(rig: Rig) -> None:
     reading = in_thread(rig.session.reader.read)
     rig.arrive(batch(b"hello"))
     assert reading.result() == b"hello"
+
+
+def test_an_error_of_the_peers_is_logged_once_with_its_code(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.start()
+    rig.tell(PeerFailed(4000))
+    until(lambda: bool(caplog.records))
+    rig.tell(PeerFailed(4000), PeerFailed(4001))
+    rig.session.shut_down()
+    rig.session.close()
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("srtpy.conn", "WARNING")
+    assert "4000" in record.getMessage()
+    assert "77" in record.getMessage()
 
 
 def test_what_came_before_there_was_a_session_comes_first(rig: Rig) -> None:
