@@ -70,6 +70,8 @@ class Rule:
         top = LONGEST if self.kind == "seconds" else MOST_BYTES
         if self.high >= top:
             return "any number of" if self.low <= -LONGEST else f"{self.low} or more"
+        if self.low <= -LONGEST:
+            return f"at most {self.high}"
         return f"{self.low} to {self.high}"
 
     def checked(self, name: str, value: object) -> object:
@@ -114,7 +116,7 @@ def _check_seconds(rule: Rule, name: str, value: object) -> object:
         return seconds
     hint = ""
     if math.isfinite(seconds) and rule.low <= seconds / 1000 <= rule.high:
-        hint = f" (it is in seconds: did you mean {seconds / 1000:g}?)"
+        hint = f"; did you mean {seconds / 1000} seconds ({seconds:g} ms)?"
     raise rule.wrong(name, value, hint)
 
 

@@ -28,6 +28,9 @@ MIN_PAYLOAD: Final = 32
 MIN_BUF_SIZE: Final = 32
 MIN_FC: Final = 32
 MAX_LINGER: Final = 180.0
+MAX_SILENCE: Final = 900.0
+"""The longest wait for a peer, a quarter of an hour.  Ours: libsrt sets no limit, but who writes 1000 or 5000 thinks of
+libsrt's milliseconds, and would wait for hours; nobody is on the line who has been silent for so long."""
 MAX_STREAM_ID: Final = 512
 MIN_PASSPHRASE: Final = 10
 MAX_PASSPHRASE: Final = 80

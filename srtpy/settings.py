@@ -43,6 +43,7 @@ from srtpy.limits import (
     MAX_LINGER,
     MAX_MSS,
     MAX_PASSPHRASE,
+    MAX_SILENCE,
     MAX_STREAM_ID,
     MIN_BUF_SIZE,
     MIN_FC,
@@ -168,12 +169,13 @@ class Settings:
         DEFAULT_OVERHEAD_BW, "added to the input's rate for what is sent again", "SRTO_OHEADBW", "percent", 5, 100
     )
     max_rexmit_bw: int = rate(0, "rate of what is sent again; 0: unlimited", "SRTO_MAXREXMITBW")
-    conn_timeout: float = seconds(DEFAULT_CONN_TIMEOUT, "how long dial tries", "SRTO_CONNTIMEO", 0.001)
+    conn_timeout: float = seconds(DEFAULT_CONN_TIMEOUT, "how long dial tries", "SRTO_CONNTIMEO", 0.001, MAX_SILENCE)
     peer_idle_timeout: float = seconds(
         DEFAULT_PEER_IDLE_TIMEOUT,
         "silence after which the connection is broken (2 s at least)",
         "SRTO_PEERIDLETIMEO",
         1.0,
+        MAX_SILENCE,
     )
     data_idle_timeout: float | None = seconds(
         None, "the same for data: a peer that only keeps alive; None: no limit", "ours", 0.001, none=True
@@ -191,6 +193,7 @@ class Settings:
         "added to the latency before what is late is not sent any more; negative: never",
         "SRTO_SNDDROPDELAY",
         -LONGEST,
+        MAX_LATENCY,
     )
     stream_id: str = text("what the caller wants, for the listener to judge", "SRTO_STREAMID", MAX_STREAM_ID)
     passphrase: str = secret(

@@ -171,9 +171,22 @@ def test_wrong_type(name: str, value: Any) -> None:
         Config(**{name: value})
 
 
-def test_milliseconds_are_noticed() -> None:
-    with pytest.raises(ValueError, match=r"did you mean 0\.2\?"):
-        Config(latency=200)
+@pytest.mark.parametrize("name", [name for name, rule in RULES.items() if rule.kind == "seconds"])
+def test_milliseconds_are_noticed(name: str) -> None:
+    """What is usual in milliseconds is refused in seconds, but where so long a time makes sense."""
+    if name == "data_idle_timeout":  # a standby may be quiet for hours
+        assert Config(data_idle_timeout=7200).data_idle_timeout == 7200.0
+        return
+    with pytest.raises(
+        ValueError, match=rf"^{name}=3000 is out of range: .*; did you mean 3\.0 seconds \(3000 ms\)\?$"
+    ):
+        Config(**{name: 3000})  # type: ignore[arg-type]
+
+
+def test_long_waits_are_possible() -> None:
+    config = Config(conn_timeout=600, peer_idle_timeout=900.0, snd_drop_delay=60, linger=180, latency=8)
+    config.snd_drop_delay = -1e6
+    assert Config.from_url("srt://h:1?conntimeo=900000&peeridletimeo=900000").conn_timeout == 900.0
 
 
 def test_assignment_is_checked() -> None:

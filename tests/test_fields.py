@@ -16,6 +16,7 @@ from srtpy.fields import LONGEST, MOST_BYTES, Rule, flag, rate, seconds, text, v
         (Rule(kind="seconds", unit="seconds", low=0.02, high=65.535), "0.02 to 65.535 seconds"),
         (Rule(kind="seconds", unit="seconds", low=0.001, high=LONGEST, none=True), "None or 0.001 or more seconds"),
         (Rule(kind="seconds", unit="seconds", low=-LONGEST, high=LONGEST), "any number of seconds"),
+        (Rule(kind="seconds", unit="seconds", low=-LONGEST, high=60.0), "at most 60.0 seconds"),
         (Rule(kind="whole", unit="bytes", low=32, high=1456, also=(0,)), "0 or 32 to 1456 bytes"),
         (Rule(kind="whole", unit="bytes per second", low=-1, high=MOST_BYTES), "-1 or more bytes per second"),
         (Rule(kind="text", high=512), "at most 512 bytes of UTF-8 without NUL"),
