@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from srtpy.log import Log, LogCategory, in_a_line
+from srtpy.log import Log, LogCategory, with_frames
 
 SHORTEST: Final = 0.010
 """Seconds between two calls at least."""
@@ -87,7 +87,7 @@ class Callbacks:
             try:
                 entry.function()
             except BaseException as error:  # noqa: BLE001 a user's mistake must not end the thread, and is told
-                Log(None).error(LogCategory.GENERAL, f"a callback raised {in_a_line(error)}")
+                Log(None).error(LogCategory.GENERAL, f"a callback raised\n{with_frames(error)}")
 
     def _next(self, done: Repeated | None) -> Repeated | None:
         """Put back what has been called, wait for what is next; None: nothing is left, the thread ends."""

@@ -10,6 +10,7 @@ every floor from the mechanisms up may take it as an argument.
 from __future__ import annotations
 
 import logging
+import traceback
 from enum import IntEnum, StrEnum
 from typing import Final, Protocol, runtime_checkable
 
@@ -58,6 +59,29 @@ STANDARD_LEVELS: Final = {
 logging.getLogger("srtpy").addHandler(logging.NullHandler())
 
 
+def _log(logger: logging.Logger, level: LogLevel, category: LogCategory, socket_id: int, message: str) -> None:
+    """Log a line; an error that no handler takes goes to the standard error output, as it would without ours.
+
+    The handler that does nothing keeps a library from talking where nobody has asked it to.  A mistake in a user's
+    callback must be seen all the same: nothing else shows it, callers are only refused.
+    """
+    attributes = {"category": str(category), "socket_id": socket_id}
+    logger.log(STANDARD_LEVELS[level], "%s", message, extra=attributes)
+    resort = logging.lastResort
+    if level is LogLevel.ERROR and resort and logger.isEnabledFor(logging.ERROR) and not _is_handled(logger):
+        text = f"{logger.name}: {message}"
+        resort.handle(logger.makeRecord(logger.name, logging.ERROR, "", 0, text, (), None))
+
+
+def _is_handled(logger: logging.Logger | None) -> bool:
+    """Whether a logger's lines come to a handler that does something."""
+    while logger is not None:
+        if not all(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False
+
+
 class _StandardLogger:
     """Passes lines on to one `logging.Logger`, category and socket id as attributes of the record."""
 
@@ -67,9 +91,7 @@ class _StandardLogger:
         self._logger = logger
 
     def log(self, level: LogLevel, category: LogCategory, socket_id: int, message: str) -> None:
-        self._logger.log(
-            STANDARD_LEVELS[level], "%s", message, extra={"category": str(category), "socket_id": socket_id}
-        )
+        _log(self._logger, level, category, socket_id, message)
 
     def is_enabled_for(self, level: LogLevel) -> bool:
         return self._logger.isEnabledFor(STANDARD_LEVELS[level])
@@ -85,9 +107,7 @@ class _CategoryLogger:
 
     def log(self, level: LogLevel, category: LogCategory, socket_id: int, message: str) -> None:
         text = f"[{socket_id}] {message}" if socket_id else message
-        self._loggers[category].log(
-            STANDARD_LEVELS[level], "%s", text, extra={"category": str(category), "socket_id": socket_id}
-        )
+        _log(self._loggers[category], level, category, socket_id, text)
 
     def is_enabled_for(self, level: LogLevel) -> bool:
         return any(logger.isEnabledFor(STANDARD_LEVELS[level]) for logger in self._loggers.values())
@@ -123,6 +143,11 @@ def in_a_line(error: BaseException) -> str:
         return repr(error)
     except Exception:  # noqa: BLE001 a user's exception; its name has to do
         return f"{type(error).__name__}, which cannot be shown"
+
+
+def with_frames(error: BaseException) -> str:
+    """Return an exception with where it happened; what it quotes may be a peer's, and stays in its line."""
+    return "".join(traceback.format_tb(error.__traceback__)) + in_a_line(error)
 
 
 class Log:
@@ -165,5 +190,6 @@ class Log:
     def _say(self, level: LogLevel, category: LogCategory, message: str) -> None:
         try:
             self._logger.log(level, category, self._socket_id, harmless(message))
-        except Exception:  # a user's broken logger must not end a library thread
-            logging.getLogger("srtpy.general").exception("the logger given in Config.logger raised")
+        except Exception as error:  # noqa: BLE001 a user's broken logger must not end a library thread, and is told
+            text = f"the logger given in Config.logger raised\n{with_frames(error)}"
+            _log(logging.getLogger("srtpy.general"), LogLevel.ERROR, LogCategory.GENERAL, 0, text)

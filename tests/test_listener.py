@@ -208,6 +208,22 @@ def test_callbacks_can_be_replaced() -> None:
                 setter("not callable")  # type: ignore[arg-type]
 
 
+def test_what_a_callback_raises_is_seen_though_logging_is_not_set_up(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("srtpy"), "propagate", False)  # pytest's handlers are the root's
+
+    def accept(request: ConnRequest) -> bool:
+        raise KeyError("on purpose")
+
+    with srtpy.listen(LOCAL, accept=accept) as listener, pytest.raises(srtpy.RejectedError):
+        srtpy.dial(listener.local_addr)
+    told = capsys.readouterr().err
+    assert "the accept callback failed" in told
+    assert ", in accept" in told
+    assert told.endswith("KeyError('on purpose')\n")
+
+
 def test_the_bool_form_takes_no_codes_and_the_code_form_no_bools(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.CRITICAL, logger="srtpy"), srtpy.listen(LOCAL) as listener:
         listener.set_accept_func(lambda request: 0)  # type: ignore[arg-type,return-value]

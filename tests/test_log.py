@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import io
 import logging
 
 import pytest
 
-from srtpy.log import STANDARD_LEVELS, Log, LogCategory, Logger, LogLevel, harmless, in_a_line, std_logger
+from srtpy.log import STANDARD_LEVELS, Log, LogCategory, Logger, LogLevel, harmless, in_a_line, std_logger, with_frames
 
 
 class Sink:
@@ -73,6 +74,47 @@ def test_nobody_listens_by_default() -> None:
     assert any(isinstance(handler, logging.NullHandler) for handler in logging.getLogger("srtpy").handlers)
 
 
+def nobody_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the program not have set up logging: pytest's own handlers are the root's."""
+    monkeypatch.setattr(logging.getLogger("srtpy"), "propagate", False)
+
+
+def test_an_error_nobody_would_see_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody_logs(monkeypatch)
+    log = Log(None, 42)
+    log.warning(LogCategory.CONN, "careful")
+    log.error(LogCategory.CONN, "the callback failed: 100 %s")
+    assert capsys.readouterr().err == "srtpy.conn: [42] the callback failed: 100 %s\n"
+
+
+@pytest.mark.parametrize("way", ["handler", "level", "no last resort", "disabled"])
+def test_whoever_has_set_up_logging_sees_it_once_or_as_they_wish(
+    way: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody_logs(monkeypatch)
+    logger, stream = logging.getLogger("srtpy"), io.StringIO()
+    handlers = list(logger.handlers)
+    match way:
+        case "handler":
+            monkeypatch.setattr(logger, "handlers", [*handlers, logging.StreamHandler(stream)])
+        case "level":
+            monkeypatch.setattr(logging.getLogger("srtpy.conn"), "level", logging.CRITICAL)
+            logging.getLogger("srtpy.conn").manager._clear_cache()  # type: ignore[attr-defined]
+        case "no last resort":
+            monkeypatch.setattr(logging, "lastResort", None)
+        case "disabled":
+            monkeypatch.setattr(logging.getLogger("srtpy.conn"), "disabled", True)
+    try:
+        Log(None, 42).error(LogCategory.CONN, "wrong")
+    finally:
+        monkeypatch.undo()
+        logging.getLogger("srtpy.conn").manager._clear_cache()  # type: ignore[attr-defined]
+    assert capsys.readouterr().err == ""
+    assert stream.getvalue() == ("[42] wrong\n" if way == "handler" else "")
+
+
 def test_levels() -> None:
     assert [STANDARD_LEVELS[level] for level in LogLevel] == [10, 20, 30, 40]
 
@@ -110,3 +152,12 @@ def test_an_exception_in_a_line() -> None:
 
     assert in_a_line(ValueError("one\ntwo\x1b")) == r"ValueError('one\ntwo\x1b')"
     assert in_a_line(Silent()) == "Silent, which cannot be shown"
+
+
+def test_an_exception_and_where_it_happened() -> None:
+    try:
+        raise ValueError("a\nb")
+    except ValueError as error:
+        told = with_frames(error)
+    assert "in test_an_exception_and_where_it_happened" in told
+    assert told.endswith("\nValueError('a\\nb')")

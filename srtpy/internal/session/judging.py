@@ -11,7 +11,6 @@ Lock      _lock guards the requests that wait and the number of threads; a leaf.
 
 from __future__ import annotations
 
-import traceback
 from collections import deque
 from collections.abc import Callable, Hashable
 from threading import Lock, Thread
@@ -22,7 +21,7 @@ from srtpy.errors import RejectReason
 from srtpy.internal.handshake.codes import to_wire
 from srtpy.internal.handshake.listener import Request
 from srtpy.internal.mux.address import Address
-from srtpy.log import Log, LogCategory, in_a_line
+from srtpy.log import Log, LogCategory, with_frames
 
 MOST_JUDGES: Final = 8  # ours: slow callbacks at a time; the next caller waits for one of them
 
@@ -111,9 +110,7 @@ def _judge(callback: Callable[[Applicant], object], read: Callable[[object], Rej
         try:
             return read(callback(applicant))
         except BaseException as error:  # noqa: BLE001 whatever a callback does, the caller gets an answer
-            frames = "".join(traceback.format_tb(error.__traceback__))
-            # in a line: what the callback quotes may be the caller's, who would write lines of its own into the log
-            text = f"the accept callback failed; refused with 1500\n{frames}{in_a_line(error)}"
+            text = f"the accept callback failed; refused with 1500\n{with_frames(error)}"
             log.error(LogCategory.HANDSHAKE, text)
             return RejectReason.X_INTERNAL_ERROR
 
