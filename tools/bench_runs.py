@@ -8,6 +8,8 @@ Never here: repetitions, medians and the table (srt_bench.py), the processes the
 Fairness: both libraries get the same buffers, windows and limits in every measurement.
 "Unlimited" is maxbw=-1 for both: libsrt paces that at 1 Gbit/s, srtpy does not pace it.
 `lifted` gives libsrt a limit it cannot reach instead, which it profits from.
+
+What is encrypted is held against libsrt encrypted and, in the same minutes, against srtpy in clear (`OPEN`).
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ Settings = Mapping[str, Any]
 Report = dict[str, Any]
 Figures = dict[str, float]
 
-PEERS: Final[dict[str, type[PeerProcess]]] = {"srtpy": SrtpyPeer, "libsrt": LibsrtPeer}
+OPEN: Final = "in clear"  # srtpy in a measurement that is encrypted otherwise
+PEERS: Final[dict[str, type[PeerProcess]]] = {"srtpy": SrtpyPeer, "libsrt": LibsrtPeer, OPEN: SrtpyPeer}
 MESSAGE: Final = 1316
 ROOM: Final = {"fc": 65536, "rcvbuf": 100_000_000, "sndbuf": 100_000_000}
 KERNEL_ROOM: Final = {"udp_rcvbuf": 4_000_000, "udp_sndbuf": 4_000_000}
@@ -33,6 +36,9 @@ LONGEST: Final = 120.0
 Pair = tuple[str, str]
 ALIKE: Final[tuple[Pair, ...]] = (("libsrt", "libsrt"), ("srtpy", "srtpy"))
 ALL: Final[tuple[Pair, ...]] = (("libsrt", "libsrt"), ("srtpy", "srtpy"), ("srtpy", "libsrt"), ("libsrt", "srtpy"))
+ALL_AND_OPEN: Final[tuple[Pair, ...]] = (*ALL, (OPEN, OPEN))
+UNSEALED: Final[Settings] = {}
+AES_128: Final[Settings] = {"passphrase": "what both ends know", "pbkeylen": 16}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +68,7 @@ class Measurement:
     receiver: Settings = field(default_factory=dict)
     only_srtpy: Settings = field(default_factory=dict)  # how srtpy's sender is called
     only_libsrt: Settings = field(default_factory=dict)
+    sealed: Settings = field(default_factory=dict)  # for both, unless they are to be in clear
     weather: Weather | None = None
     targets: tuple[Target, ...] = ()
 
@@ -133,15 +140,18 @@ def memory(sent: Report, got: Report) -> Figures:
     return {"send_MB": sent["max_rss_kb"] / 1024, "recv_MB": got["max_rss_kb"] / 1024}
 
 
-def at_rate(name: str, megabits: int) -> Measurement:
+def at_rate(name: str, megabits: int, sealed: Settings = UNSEALED) -> Measurement:
     """Return the measurement of what a stream of this rate costs."""
     rate = megabits * 125_000
     return Measurement(
         name=name,
-        about=f"processor time at {megabits} Mbit/s, one message a wake-up of the sender",
+        about=f"processor time at {megabits} Mbit/s{', AES-128-CTR' if sealed else ''}, "
+        "one message a wake-up of the sender",
         figures=cost,
         shown=("send_core", "recv_core", "lost", "send_MB", "recv_MB"),
+        pairs=ALL_AND_OPEN if sealed else ALL,
         both={"check": 0},
+        sealed=sealed,
         sender={"rate": rate},
         targets=(
             Target(figure="send_core", pair=("srtpy", "srtpy"), at_most=1.0),
@@ -191,6 +201,22 @@ MEASUREMENTS: Final = (
     ),
     at_rate("cpu10", 10),
     at_rate("cpu50", 50),
+    Measurement(
+        name="sealed",
+        about="as write_many, AES-128-CTR; beside it srtpy in clear",
+        figures=throughput,
+        shown=RATES,
+        pairs=ALL_AND_OPEN,
+        both=UNLIMITED,
+        sealed=AES_128,
+        only_srtpy={"call": "write_many"},
+        targets=(
+            Target(figure="mbit_s", pair=("srtpy", "srtpy"), at_least=1.0),
+            Target(figure="mbit_s", pair=("srtpy", "libsrt"), at_least=1.0),
+            Target(figure="mbit_s", pair=("srtpy", "srtpy"), over=(OPEN, OPEN), at_least=0.65),
+        ),
+    ),
+    at_rate("sealed_cpu10", 10, AES_128),
     Measurement(
         name="loss",
         about="5 % loss each way, 40 ms round trip, 120 ms latency, 10 Mbit/s",
@@ -246,7 +272,12 @@ MEASUREMENTS: Final = (
 def run(measured: Measurement, pair: Pair, seconds: float, seed: int) -> Figures:
     """Measure once: a receiving and a sending process, the weather between them if there is any."""
     sender_kind, receiver_kind = pair
-    own = {"srtpy": measured.only_srtpy, "libsrt": measured.only_libsrt}
+    sealed = measured.sealed
+    own: dict[str, Settings] = {
+        "srtpy": {**measured.only_srtpy, **sealed},
+        "libsrt": {**measured.only_libsrt, **sealed},
+        OPEN: measured.only_srtpy,
+    }
     idle = measured.both.get("role") == "idle"
     receiving = {"mode": "listener", "role": "receive", **measured.both, **own[receiver_kind], **measured.receiver}
     sending = {"mode": "caller", "role": "send", "keep_open_ms": 500, "seconds": seconds}

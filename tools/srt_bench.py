@@ -4,7 +4,7 @@
 Lives here: the command, interleaved repetitions, medians and ratios, the table and the JSON.
 Never here: what is measured and how one run goes (bench_runs.py).
 
-    python tools/srt_bench.py                         all of it, about twenty minutes
+    python tools/srt_bench.py                         all of it, about half an hour
     python tools/srt_bench.py --only cpu10,latency --repetitions 3 --seconds 5
     python tools/srt_bench.py --json figures.json
 """
