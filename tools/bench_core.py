@@ -2,7 +2,8 @@
 
 Run `python tools/bench_core.py` before and after a change on the data path, and put both in the commit.
 Prints microseconds of processor time a packet for the sending and the receiving connection, by batch
-size and by loss, in clear or (`--cipher ctr`, `--cipher gcm`) encrypted.  The figures are of this machine at this moment: compare them with each other only.
+size and by loss, in clear or (`--cipher ctr`, `--cipher gcm`) encrypted.  The figures are of this
+machine at this moment: compare them with each other only.
 """
 
 from __future__ import annotations

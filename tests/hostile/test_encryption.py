@@ -25,6 +25,7 @@ from tests.hostile.mutation import Mutator
 from tests.hostile.peers import SINGLE, Footprint, MadPeer, Stranger, conclusion, streams
 from tests.internal.handshake.doorman import settings_block
 from tests.internal.session.fakes import until
+from tests.sealed import sealed as sealed_by
 
 PASSPHRASE = "0123456789ab"
 KEYED = Config(passphrase=PASSPHRASE, latency=0.06, linger=0.0)
@@ -78,9 +79,8 @@ def assert_talks(conn: srtpy.Conn, peer: MadPeer, number: int = 0) -> None:
     keying = peer.keys.keying
     seq = int.from_bytes(peer.packet(number, b"")[:4], "big")
     info, stamp = SINGLE | number + 1, peer.stamp
-    [(_, info, _, sealed)] = keying.suite.make(keying.send_keys.even, keying.salt).seal(
-        [(seq, info, stamp, b"good")], EVEN
-    )
+    cipher = keying.suite.make(keying.send_keys.even, keying.salt)
+    [(_, info, _, sealed)] = sealed_by(cipher.seal, [(seq, info, stamp, b"good")], EVEN)
     head = seq.to_bytes(4, "big") + info.to_bytes(4, "big") + stamp.to_bytes(4, "big") + peer.peer_id.to_bytes(4, "big")
     peer.send(head + sealed)
     conn.settimeout(5.0)

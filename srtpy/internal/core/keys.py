@@ -124,12 +124,12 @@ class Keys:
             "recv_undecrypt_bytes": self.opening.undecrypted_bytes,
         }
 
-    def seal(self, run: Run) -> Run:
-        """Encrypt packets before they leave for the first time."""
+    def seal(self, first: SequenceNumber, run: Run) -> Run:
+        """Encrypt consecutive packets before they leave for the first time."""
         sealing = self._sealing
         assert sealing is not None, "asked for where `seals` is true"
         before = sealing.message
-        sealed = sealing.seal(run)
+        sealed = sealing.seal(first, run)
         if sealing.message is not before:
             self._sends = 0
             self.deadline = AT_ONCE

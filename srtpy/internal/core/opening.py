@@ -194,7 +194,7 @@ class Opening:
         if MEMORY < (self._newest - in_use.first) & SEQ_MASK < SEQ_HALF:
             self._forget()
         opened = in_use.cipher.open(headers, batch.payloads())
-        if None in opened:
+        if in_use.cipher.may_fail and None in opened:
             self._count(batch, opened)
         return opened
 

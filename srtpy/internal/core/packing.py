@@ -11,17 +11,14 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from srtpy.internal.buffer.send import Row
-from srtpy.internal.clock.units import Micros, WireTime, wire_time
+from srtpy.internal.clock.units import Micros, wire_time
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.packet.header import HEADER, RETRANSMITTED, Datagram
 from srtpy.internal.seq.number import SEQ_MASK, SequenceNumber
 from srtpy.limits import PACKET_OVERHEAD
 
-Run: TypeAlias = list[tuple[SequenceNumber, int, WireTime, bytes]]
-"""Consecutive packets about to leave for the first time: sequence number, information word, timestamp, payload."""
-
-Seal: TypeAlias = Callable[[Run], Run]
-"""Encrypts a run: the same packets with key flags in the information words and payloads sealed."""
+Seal: TypeAlias = Callable[[SequenceNumber, list[Row]], list[Row]]
+"""Encrypts a run that begins with a number: the same rows with key flags in information words, payloads sealed."""
 
 
 class Packing:
@@ -54,15 +51,10 @@ class Packing:
         """Return a run's rows as they are to be sent and kept for a resend."""
         if self._seal is None:
             return rows
-        seqs = _numbers(first, len(rows))
-        stamps = [row[1] for row in rows] if self._keeps_stamps else [wire_time(now, self._start)] * len(rows)
-        run = [
-            (seq, info, stamp, payload) for seq, stamp, (info, _, payload, _, _) in zip(seqs, stamps, rows, strict=True)
-        ]
-        return [
-            (info, stamp, payload, origin, expires)
-            for (_, info, stamp, payload), (_, _, _, origin, expires) in zip(self._seal(run), rows, strict=True)
-        ]
+        if not self._keeps_stamps:
+            leaving = wire_time(now, self._start)
+            rows = [(info, leaving, payload, origin, expires) for info, _, payload, origin, expires in rows]
+        return self._seal(first, rows)
 
     def first_time(self, first: SequenceNumber, rows: list[Row], now: Micros) -> list[Datagram]:
         """Return the datagrams of a run; `first` is the number of its first packet."""

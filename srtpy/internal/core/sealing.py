@@ -112,20 +112,21 @@ class Sealing:
     def __repr__(self) -> str:
         return f"Sealing(<key>, count={self._count}, spare={self._spare.name})"
 
-    def seal(self, run: Run) -> Run:
+    def seal(self, first: SequenceNumber, run: Run) -> Run:
         """Encrypt packets before they leave for the first time; the result is what a resend repeats."""
-        if self._count + len(run) <= self._turn_at:
-            self._count += len(run)
-            return self._cipher.seal(run, self._flag)
+        count = self._count + len(run)
+        if count <= self._turn_at:
+            self._count = count
+            return self._cipher.seal(first, run, self._flag)
         sealed: Run = []
-        done = 0
-        while done < len(run):
+        while len(sealed) < len(run):
+            done = len(sealed)
+            seq = (first + done) & SEQ_MASK
             if self._count >= self._turn_at:
-                self._change(run[done][0])
+                self._change(seq)
             part = run[done : done + max(self._turn_at - self._count, 1)]
-            sealed += self._cipher.seal(part, self._flag)
+            sealed += self._cipher.seal(seq, part, self._flag)
             self._count += len(part)
-            done += len(part)
         return sealed
 
     def note_known(self) -> None:

@@ -30,13 +30,15 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from srtpy.internal.clock.units import WireTime
+from srtpy.internal.clock.units import Micros, WireTime
 from srtpy.internal.packet.header import HEADER, RETRANSMITTED, Header, SocketId
 from srtpy.internal.packet.keymaterial import CIPHER_GCM
-from srtpy.internal.seq.number import SequenceNumber
+from srtpy.internal.seq.number import SEQ_MASK, SequenceNumber
 
-Run: TypeAlias = list[tuple[SequenceNumber, int, WireTime, bytes]]
-"""Packets about to leave: sequence number, information word, timestamp, payload."""
+Row: TypeAlias = tuple[int, WireTime, bytes, Micros, Micros]
+"""A packet about to leave: information word, timestamp, payload; origin and expiry, which pass through."""
+Run: TypeAlias = list[Row]
+"""Such packets with consecutive sequence numbers."""
 Opened: TypeAlias = list[bytes | None]
 """Payloads in clear; None where one could not be opened."""
 
@@ -53,8 +55,12 @@ _NOT_RETRANSMITTED: Final = ~RETRANSMITTED
 class PayloadCipher(Protocol):
     """One key, one direction: nobody else may use it at the same time."""
 
-    def seal(self, run: Run, key_flag: int) -> Run:
-        """Return the run with payloads encrypted and `key_flag` set in the information words."""
+    @property
+    def may_fail(self) -> bool:
+        """Whether it notices what cannot be opened."""
+
+    def seal(self, first: SequenceNumber, run: Run, key_flag: int) -> Run:
+        """Return the run from number `first` on, its payloads encrypted, `key_flag` set in its information words."""
 
     def open(self, headers: Sequence[Header], payloads: Sequence[bytes]) -> Opened:
         """Return the payloads of these packets in clear."""
@@ -63,34 +69,35 @@ class PayloadCipher(Protocol):
 class CounterCipher:
     """AES-CTR: as long as before, and nothing notices a changed bit."""
 
-    __slots__ = ("_context", "_head", "_tail")
+    __slots__ = ("_head", "_start", "_tail", "_update")
+    may_fail = False
 
     def __init__(self, key: bytes, salt: bytes) -> None:
         # encrypting and decrypting are the same; one context is kept, a new one takes longer than a packet
-        self._context = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
+        context = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
+        self._start, self._update = context.reset_nonce, context.update
         self._head = salt[:10]
         self._tail = int.from_bytes(salt[10:14], "big")
 
-    def seal(self, run: Run, key_flag: int) -> Run:
-        """Return the run with payloads encrypted and `key_flag` set in the information words."""
-        start, encrypt, counter = self._context.reset_nonce, self._context.update, _COUNTER.pack
-        head, tail = self._head, self._tail
+    def seal(self, first: SequenceNumber, run: Run, key_flag: int) -> Run:
+        """Return the run from number `first` on, its payloads encrypted, `key_flag` set in its information words."""
+        start, encrypt, counter = self._start, self._update, _COUNTER.pack
+        head, tail, seq = self._head, self._tail, first
         sealed: Run = []
-        add = sealed.append
-        for seq, info, stamp, payload in run:
+        for info, stamp, payload, origin, expires in run:
             start(counter(head, tail ^ seq))
-            add((seq, info | key_flag, stamp, encrypt(payload)))
+            sealed.append((info | key_flag, stamp, encrypt(payload), origin, expires))
+            seq = (seq + 1) & SEQ_MASK
         return sealed
 
     def open(self, headers: Sequence[Header], payloads: Sequence[bytes]) -> Opened:
         """Return the payloads of these packets in clear."""
-        start, decrypt, counter = self._context.reset_nonce, self._context.update, _COUNTER.pack
+        start, decrypt, counter = self._start, self._update, _COUNTER.pack
         head, tail = self._head, self._tail
         opened: Opened = []
-        add = opened.append
-        for header, payload in zip(headers, payloads, strict=True):
-            start(counter(head, tail ^ header[0]))
-            add(decrypt(payload))
+        for (seq, _, _, _), payload in zip(headers, payloads, strict=True):
+            start(counter(head, tail ^ seq))
+            opened.append(decrypt(payload))
         return opened
 
 
@@ -101,6 +108,7 @@ class GcmCipher:
     """
 
     __slots__ = ("_aead", "_head", "_header", "_is_old", "_nonce", "_peer", "_tail")
+    may_fail = True
 
     def __init__(self, key: bytes, salt: bytes, peer: SocketId, is_old: bool) -> None:
         self._aead = AESGCM(key)
@@ -111,16 +119,17 @@ class GcmCipher:
         self._head, tail = (salt[:10], salt[10:12]) if is_old else (salt[:8], salt[8:12])
         self._tail = int.from_bytes(tail, "big")
 
-    def seal(self, run: Run, key_flag: int) -> Run:
-        """Return the run with payloads encrypted, tags appended and `key_flag` set in the information words."""
+    def seal(self, first: SequenceNumber, run: Run, key_flag: int) -> Run:
+        """Return the run from `first` on, payloads encrypted, tags appended, `key_flag` in its information words."""
         encrypt, nonce, header, peer = self._aead.encrypt, self._nonce, self._header, self._peer
-        head, tail, shift = self._head, self._tail, 16 if self._is_old else 0
+        head, tail, shift, seq = self._head, self._tail, 16 if self._is_old else 0, first
         sealed: Run = []
-        add = sealed.append
-        for seq, info, stamp, payload in run:
+        for info, stamp, payload, origin, expires in run:
             flagged = info | key_flag
             bound = header(seq, flagged & _NOT_RETRANSMITTED, stamp, peer)
-            add((seq, flagged, stamp, encrypt(nonce(head, tail ^ seq >> shift), payload, bound)))
+            closed = encrypt(nonce(head, tail ^ seq >> shift), payload, bound)
+            sealed.append((flagged, stamp, closed, origin, expires))
+            seq = (seq + 1) & SEQ_MASK
         return sealed
 
     def open(self, headers: Sequence[Header], payloads: Sequence[bytes]) -> Opened:

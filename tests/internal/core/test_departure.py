@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from srtpy.internal.buffer.send import SendBuffer
+from srtpy.internal.buffer.send import Row, SendBuffer
 from srtpy.internal.clock.units import MILLISECOND, NEVER
 from srtpy.internal.congestion.controller import Limits
 from srtpy.internal.congestion.live import LiveCC
@@ -13,7 +13,7 @@ from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.departure import Departure
 from srtpy.internal.core.dropping import Dropping
 from srtpy.internal.core.outbox import Outbox
-from srtpy.internal.core.packing import Packing, Run, Seal
+from srtpy.internal.core.packing import Packing, Seal
 from srtpy.internal.core.retransmission import Retransmission
 from srtpy.internal.core.roundtrip import RoundTrip
 from srtpy.internal.packet.header import HEADER, RETRANSMITTED, Datagram
@@ -219,9 +219,10 @@ def test_the_controller_hears_of_new_packets_only() -> None:
 def test_a_packet_is_sealed_once_and_sent_again_as_it_was(isn: int) -> None:
     sealed: list[int] = []
 
-    def seal(run: Run) -> Run:
-        sealed.extend(seq for seq, *_ in run)
-        return [(seq, info, stamp, b"%d" % seq) for seq, info, stamp, _ in run]
+    def seal(first: int, rows: list[Row]) -> list[Row]:
+        seqs = [(first + place) & SEQ_MASK for place in range(len(rows))]
+        sealed.extend(seqs)
+        return [(row[0], row[1], b"%d" % seq, row[3], row[4]) for seq, row in zip(seqs, rows, strict=True)]
 
     scene = Scene(isn, seal)
     scene.write(30)

@@ -22,6 +22,7 @@ from srtpy.internal.packet.header import (
 )
 from srtpy.internal.packet.keymaterial import CIPHER_CTR, CIPHER_GCM
 from srtpy.internal.seq.number import SEQ_MASK
+from tests.sealed import sealed as sealed_by
 
 US = 0x1234
 SALT = bytes(range(16))
@@ -49,7 +50,7 @@ class Peer:
     def packet(self, offset: int, generation: int, *, again: bool = False, flag: int | None = None) -> bytes:
         flag = (KEY_ODD if generation % 2 else KEY_EVEN) if flag is None else flag
         row = ((self.isn + offset) & SEQ_MASK, POSITION_SINGLE | offset + 1, 7, text(offset))
-        ((seq, info, stamp, payload),) = self.suite.make(key(generation), self.salt, US).seal([row], flag)
+        ((seq, info, stamp, payload),) = sealed_by(self.suite.make(key(generation), self.salt, US).seal, [row], flag)
         return HEADER.pack(seq, info | (RETRANSMITTED if again else 0), stamp, US) + payload
 
     def batch(self, offsets: Iterable[int], generation: int, *, again: bool = False) -> Batch:
@@ -132,7 +133,7 @@ def test_a_run_opens(peer: Peer) -> None:
 def test_a_last_packet_may_be_shorter(suite: Suite) -> None:
     opening = Peer(0, suite).opening()
     rows = [(0, POSITION_SINGLE | 1, 7, b"long enough"), (1, POSITION_SINGLE | 2, 7, b"short")]
-    sealed = suite.make(key(0), SALT, US).seal(rows, KEY_EVEN)
+    sealed = sealed_by(suite.make(key(0), SALT, US).seal, rows, KEY_EVEN)
     packets = [HEADER.pack(seq, info, stamp, US) + payload for seq, info, stamp, payload in sealed]
     assert opened(opening, Batch(b"".join(packets), len(packets[0]))) == [b"long enough", b"short"]
     clear = HEADER.pack(2, POSITION_SINGLE | 3, 7, US) + b"clear"

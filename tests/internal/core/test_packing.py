@@ -6,7 +6,7 @@ import pytest
 
 from srtpy.internal.buffer.send import Row
 from srtpy.internal.clock.units import NEVER
-from srtpy.internal.core.packing import Packing, Run
+from srtpy.internal.core.packing import Packing
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.packet.header import HEADER, KEY_EVEN, RETRANSMITTED
 from srtpy.internal.seq.number import SEQ_MASK
@@ -66,25 +66,26 @@ def test_without_a_seal_rows_are_what_they_were() -> None:
 
 @pytest.mark.parametrize("first", [5, SEQ_MASK - 1])
 def test_a_seal_is_given_the_whole_run_once(first: int) -> None:
-    runs: list[Run] = []
+    runs: list[tuple[int, list[Row]]] = []
 
-    def seal(run: Run) -> Run:
-        runs.append(run)
-        return [(seq, info | KEY_EVEN, stamp, payload[::-1] + b"!") for seq, info, stamp, payload in run]
+    def seal(first: int, rows: list[Row]) -> list[Row]:
+        runs.append((first, rows))
+        return [(info | KEY_EVEN, stamp, text[::-1] + b"!", born, dies) for info, stamp, text, born, dies in rows]
 
     packing = Packing(terms(), seal, 16)
     assert packing.seals
-    sealed = packing.sealed(first, [(INFO, 100, b"ab", 1, NEVER), (INFO + 1, 200, b"cd", 2, 9)], START)
-    assert runs == [[(first, INFO, 100, b"ab"), ((first + 1) & SEQ_MASK, INFO + 1, 200, b"cd")]]
+    run: list[Row] = [(INFO, 100, b"ab", 1, NEVER), (INFO + 1, 200, b"cd", 2, 9)]
+    sealed = packing.sealed(first, run, START)
+    assert runs == [(first, run)]
     assert sealed == [(INFO | KEY_EVEN, 100, b"ba!", 1, NEVER), (INFO + 1 | KEY_EVEN, 200, b"dc!", 2, 9)]
 
 
 def test_a_seal_sees_the_timestamp_that_will_be_sent() -> None:
     stamps: list[int] = []
 
-    def seal(run: Run) -> Run:
-        stamps.extend(stamp for _, _, stamp, _ in run)
-        return run
+    def seal(first: int, rows: list[Row]) -> list[Row]:
+        stamps.extend(row[1] for row in rows)
+        return rows
 
     Packing(terms(tsbpd_send=False), seal, 0).sealed(5, rows(2), START + 777)
     assert stamps == [777, 777]

@@ -16,13 +16,15 @@ from srtpy.internal.core.sealing import (
     Spare,
     pre_announce_for,
 )
-from srtpy.internal.crypto.cipher import Run, Suite
+from srtpy.internal.crypto.cipher import Suite
 from srtpy.internal.crypto.exchange import Keying
 from srtpy.internal.crypto.keys import Passphrase, SessionKeys
 from srtpy.internal.crypto.keywrap import read_message
 from srtpy.internal.packet.header import KEY_EVEN, KEY_MASK, KEY_ODD, POSITION_SINGLE
 from srtpy.internal.packet.keymaterial import BOTH_KEYS, CIPHER_CTR, CIPHER_GCM, KeyMaterial
 from srtpy.internal.seq.number import SEQ_MASK
+from tests.sealed import Packet
+from tests.sealed import sealed as sealed_by
 from tests.vectors import vectors
 
 PEER = 0x77
@@ -56,7 +58,7 @@ class Story:
         self.isn = isn
         self.flags: list[int] = []
         self.announced: list[tuple[int, bytes]] = []
-        self.sealed: Run = []
+        self.sealed: list[Packet] = []
 
     def send(self, count: int, *, known: bool = True, acknowledged: bool = True) -> None:
         """Seal so many packets in one run; then the peer answers what it heard of."""
@@ -66,7 +68,7 @@ class Story:
             for place in range(start, start + count)
         ]
         before = self.sealing.message
-        sealed = self.sealing.seal(run)
+        sealed = sealed_by(self.sealing.seal, run)
         self.sealed += sealed
         self.flags += [info & KEY_MASK for _, info, _, _ in sealed]
         if self.sealing.message is not before:

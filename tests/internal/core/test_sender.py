@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srtpy.config import Config
+from srtpy.internal.buffer.send import Row
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND
 from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.outbox import Outbox
-from srtpy.internal.core.packing import Run
 from srtpy.internal.core.roundtrip import RoundTrip
 from srtpy.internal.core.sender import Sender
 from srtpy.internal.packet.control import Ack, DropRequest
@@ -301,8 +301,8 @@ def test_until_the_input_is_measured_the_window_is_libsrts() -> None:
 
 
 def test_a_run_is_sealed_on_its_way_out() -> None:
-    def seal(run: Run) -> Run:
-        return [(seq, info | KEY_EVEN, stamp, b"sealed") for seq, info, stamp, _ in run]
+    def seal(first: int, rows: list[Row]) -> list[Row]:
+        return [(info | KEY_EVEN, stamp, b"sealed", *rest) for info, stamp, _, *rest in rows]  # type: ignore[misc]
 
     scene = Scene(seal=seal)
     scene.write(3)

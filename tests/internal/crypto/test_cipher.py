@@ -14,6 +14,7 @@ from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import HEADER, KEY_EVEN, KEY_ODD, POSITION_SINGLE, RETRANSMITTED
 from srtpy.internal.packet.keymaterial import CIPHER_CTR, CIPHER_GCM
 from srtpy.internal.seq.number import SEQ_MASK
+from tests.sealed import sealed as sealed_by
 from tests.vectors import vectors
 
 SALT = bytes(range(0xA0, 0xB0))
@@ -36,7 +37,7 @@ def suites(suite: Suite) -> str:
 
 @pytest.mark.parametrize(("suite", "expected"), KNOWN, ids=map(suites, SUITES))
 def test_what_libsrt_opens(suite: Suite, expected: str) -> None:
-    (sealed,) = suite.make(KEY, SALT, PEER).seal([PACKET], KEY_EVEN)
+    (sealed,) = sealed_by(suite.make(KEY, SALT, PEER).seal, [PACKET], KEY_EVEN)
     assert sealed == (*HEADER_ROW[:3], bytes.fromhex(expected))
     assert suite.make(KEY, SALT).open([HEADER_ROW], [sealed[3]]) == [TEXT]
     assert suite.tag_size == len(sealed[3]) - len(TEXT)
@@ -47,14 +48,14 @@ def test_payload_vectors(vector: dict[str, Any]) -> None:
     facts = vector["expected_fields"]
     seq, sealed, plain = int(facts["seq"], 16), bytes.fromhex(vector["hex"]), bytes.fromhex(facts["plaintext"])
     cipher = CounterCipher(bytes.fromhex(facts["sek"]), bytes.fromhex(facts["salt"]))
-    assert cipher.seal([(seq, 0, 0, plain)], KEY_ODD) == [(seq, KEY_ODD, 0, sealed)]
+    assert sealed_by(cipher.seal, [(seq, 0, 0, plain)], KEY_ODD) == [(seq, KEY_ODD, 0, sealed)]
     assert cipher.open([(seq, KEY_ODD, 0, 0)], [sealed]) == [plain]
 
 
 @pytest.mark.parametrize("vector", vectors("iv"), ids=lambda vector: vector["description"])
 def test_the_counter_block(vector: dict[str, Any]) -> None:
     facts = vector["expected_fields"]
-    (sealed,) = CounterCipher(KEY, bytes.fromhex(facts["salt"])).seal([(facts["seq"], 0, 0, TEXT)], KEY_EVEN)
+    (sealed,) = sealed_by(CounterCipher(KEY, bytes.fromhex(facts["salt"])).seal, [(facts["seq"], 0, 0, TEXT)], KEY_EVEN)
     stock = Cipher(algorithms.AES(KEY), modes.CTR(bytes.fromhex(facts["iv"]))).encryptor()
     assert sealed[3] == stock.update(TEXT)
 
@@ -64,7 +65,7 @@ def test_plain_counter_mode(vector: dict[str, Any]) -> None:
     facts = vector["expected_fields"]
     assert not any(bytes.fromhex(facts["iv"])), "number 0 under a salt of zeros"
     cipher = CounterCipher(bytes.fromhex(facts["key"]), bytes(16))
-    (sealed,) = cipher.seal([(0, 0, 0, facts["plaintext_ascii"].encode())], KEY_EVEN)
+    (sealed,) = sealed_by(cipher.seal, [(0, 0, 0, facts["plaintext_ascii"].encode())], KEY_EVEN)
     assert sealed[3].hex() == facts["ciphertext"]
 
 
@@ -75,7 +76,7 @@ def test_a_run_round_the_circle(suite: Suite, size: int, first: int) -> None:
     key = bytes(range(size))
     payloads = [bytes([number]) * (1316 if number else 0) for number in range(44)]
     run = [((first + place) & SEQ_MASK, POSITION_SINGLE | place + 1, 7, text) for place, text in enumerate(payloads)]
-    sealed = suite.make(key, SALT, PEER).seal(run, KEY_EVEN)
+    sealed = sealed_by(suite.make(key, SALT, PEER).seal, run, KEY_EVEN)
     assert len({payload for *_, payload in sealed}) == len(sealed)
     batches = [Batch(HEADER.pack(seq, info, stamp, PEER) + payload) for seq, info, stamp, payload in sealed]
     opener = suite.make(key, SALT)
@@ -87,14 +88,14 @@ def test_a_run_round_the_circle(suite: Suite, size: int, first: int) -> None:
 
 @pytest.mark.parametrize("suite", SUITES, ids=suites)
 def test_a_resend_opens_like_the_first(suite: Suite) -> None:
-    (sealed,) = suite.make(KEY, SALT, PEER).seal([PACKET], KEY_EVEN)
+    (sealed,) = sealed_by(suite.make(KEY, SALT, PEER).seal, [PACKET], KEY_EVEN)
     again = (sealed[0], sealed[1] | RETRANSMITTED, sealed[2], PEER)
     assert suite.make(KEY, SALT).open([again], [sealed[3]]) == [TEXT]
 
 
 @pytest.mark.parametrize("suite", SUITES[1:], ids=suites)
 def test_gcm_vouches_for_header_and_payload(suite: Suite) -> None:
-    (sealed,) = suite.make(KEY, SALT, PEER).seal([PACKET], KEY_EVEN)
+    (sealed,) = sealed_by(suite.make(KEY, SALT, PEER).seal, [PACKET], KEY_EVEN)
     payload = sealed[3]
     opener = suite.make(KEY, SALT)
     for place in range(4):
@@ -117,7 +118,7 @@ def test_gcm_takes_garbage_of_any_size(size: int) -> None:
 @pytest.mark.parametrize("key", [KEY[:-1] + b"x", SALT])
 def test_another_key_opens_nothing(cipher: int, key: bytes) -> None:
     suite = Suite(cipher)
-    (sealed,) = suite.make(KEY, SALT, PEER).seal([PACKET], KEY_EVEN)
+    (sealed,) = sealed_by(suite.make(KEY, SALT, PEER).seal, [PACKET], KEY_EVEN)
     opened = suite.make(key, SALT).open([HEADER_ROW], [sealed[3]])
     assert opened != [TEXT]
     assert opened == [None] or cipher == CIPHER_CTR
@@ -125,7 +126,7 @@ def test_another_key_opens_nothing(cipher: int, key: bytes) -> None:
 
 @given(st.sampled_from(SUITES), st.integers(0, SEQ_MASK), st.binary(max_size=1456), st.binary(min_size=16, max_size=16))
 def test_what_was_sealed_opens(suite: Suite, seq: int, payload: bytes, salt: bytes) -> None:
-    (sealed,) = suite.make(KEY, salt, PEER).seal([(seq, 9, 8, payload)], KEY_ODD)
+    (sealed,) = sealed_by(suite.make(KEY, salt, PEER).seal, [(seq, 9, 8, payload)], KEY_ODD)
     assert suite.make(KEY, salt).open([(*sealed[:3], PEER)], [sealed[3]]) == [payload]
     assert len(sealed[3]) == len(payload) + suite.tag_size
 
