@@ -13,7 +13,7 @@ from collections.abc import Hashable
 from typing import Final, TypeAlias
 
 from srtpy.errors import RejectReason
-from srtpy.internal.clock.units import NEVER, SECOND, Micros
+from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND, Micros
 from srtpy.internal.packet.header import SocketId
 from srtpy.internal.seq.number import SequenceNumber
 
@@ -24,6 +24,9 @@ LARGEST_WAITING: Final = 1024  # ours: requests the application is judging; each
 LARGEST_WAITING_PER_HOST: Final = 256  # ours: a quarter, so that one host cannot fill the book
 LARGEST_ANSWERED: Final = 8192  # ours: answers kept for repeats, about 300 bytes each; the oldest go first
 WAITING_LIFETIME: Final[Micros] = 60 * SECOND  # ours: no caller waits so long; guards against a lost verdict
+# ours: libsrt and we repeat the conclusion each 250 ms; of six in a row one gets through
+REPEATS_MISSING: Final[Micros] = 1_500 * MILLISECOND  # ours: see above
+NEVER_REPEATED: Final[Micros] = 3 * SECOND  # libsrt socketconfig.h DEF_CONNTIMEO_S: a caller's patience, unless told
 ANSWER_LIFETIME: Final[Micros] = 10 * SECOND  # ours: as the Go library; longer than a caller's patience
 # ours: a connection's answer outlives it by more than a cookie lives, or a replayed request would open it again
 ENDED_LIFETIME: Final[Micros] = 130 * SECOND  # ours: see above
@@ -36,13 +39,40 @@ SILENCE: Final[Told] = (b"", 0)
 """The answer to a repeat of what is being judged, or of what has ended."""
 
 
-class AnswerBook:
-    """Requests being judged and answers given, found by who asked."""
+class Waiting:
+    """A request that is being judged.
 
-    __slots__ = ("_answered", "_hosts", "_sweep_at", "_waiting")
+    Attributes:
+        until: when it is forgotten, verdict or not.
+        heard_at: when it came last.
+        patience: how long its caller may be silent before it counts as gone.
+    """
+
+    __slots__ = ("heard_at", "patience", "until")
 
     def __init__(self, now: Micros) -> None:
-        self._waiting: dict[Key, Micros] = {}
+        self.until = now + WAITING_LIFETIME
+        self.heard_at = now
+        self.patience = NEVER_REPEATED
+
+    def repeated(self, now: Micros) -> None:
+        """Note that it came again."""
+        self.heard_at = now
+        self.patience = REPEATS_MISSING
+
+
+class AnswerBook:
+    """Requests being judged and answers given, found by who asked.
+
+    Attributes:
+        abandoned: how many requests' callers had given up before there was a verdict.
+    """
+
+    __slots__ = ("_answered", "_hosts", "_sweep_at", "_waiting", "abandoned")
+
+    def __init__(self, now: Micros) -> None:
+        self.abandoned = 0
+        self._waiting: dict[Key, Waiting] = {}
         self._hosts: Counter[Hashable] = Counter()
         self._answered: dict[Key, tuple[Told, Micros]] = {}
         self._sweep_at = now + SWEEP_INTERVAL
@@ -59,7 +89,9 @@ class AnswerBook:
         """Return what to repeat, or SILENCE; None for who is not in the book."""
         if now >= self._sweep_at:
             self._sweep(now)
-        if key in self._waiting:
+        waiting = self._waiting.get(key)
+        if waiting is not None:
+            waiting.repeated(now)
             return SILENCE
         told, until = self._answered.get(key, (SILENCE, now))
         return told if until > now else None
@@ -71,9 +103,18 @@ class AnswerBook:
             return RejectReason.BACKLOG
         if self._hosts[host] >= LARGEST_WAITING_PER_HOST:
             return RejectReason.X_OVERLOADED
-        self._waiting[key] = now + WAITING_LIFETIME
+        self._waiting[key] = Waiting(now)
         self._hosts[host] += 1
         return None
+
+    def abandon(self, key: Key, now: Micros) -> bool:
+        """Forget a request whose caller must have given up by now; say whether it must."""
+        waiting = self._waiting.get(key)
+        if waiting is not None and now - waiting.heard_at <= waiting.patience:
+            return False
+        self._leave(key)
+        self.abandoned += 1
+        return True
 
     def accepted(self, key: Key, told: Told) -> None:
         """Note the answer to an accepted request; it is repeated until `ended`."""
@@ -105,7 +146,7 @@ class AnswerBook:
 
     def _sweep(self, now: Micros) -> None:
         self._sweep_at = now + SWEEP_INTERVAL
-        for key in [key for key, until in self._waiting.items() if until <= now]:
+        for key in [key for key, waiting in self._waiting.items() if waiting.until <= now]:
             self._leave(key)
         for key in [key for key, (_, until) in self._answered.items() if until <= now]:
             del self._answered[key]

@@ -154,6 +154,11 @@ class Answerer:
         """How many requests wait for `accept` or `reject`."""
         return self._book.waiting
 
+    @property
+    def abandoned(self) -> int:
+        """How many requests' callers had given up before there was a verdict."""
+        return self._book.abandoned
+
     def answer(self, piece: Batch, remote: Hashable, local: Hashable, now: Micros) -> Answer:
         """Answer one control packet that came from `remote` to `local` (see `Batch.pieces`).
 
@@ -252,6 +257,13 @@ class Answerer:
         reply, _ = self._packet(answer, theirs.socket_id, 0)
         self._book.accepted(request.key, (reply, now))
         return replace(agreed, reply=reply)
+
+    def abandon(self, request: Request, now: Micros) -> bool:
+        """Forget a request whose caller must have given up meanwhile, silent for so long; say whether it must.
+
+        If it comes again after all, it is a new one.
+        """
+        return self._book.abandon(request.key, now)
 
     def reject(self, request: Request, reason: int, now: Micros) -> list[Datagram]:
         """Refuse a request; send what is returned to the caller.

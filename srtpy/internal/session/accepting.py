@@ -238,10 +238,22 @@ class Accepting:
         applicant = Applicant(request, self._config)
         reason = judge(applicant, self._log)
         with self._one_callers_trouble(request.key):
-            if reason is None:
-                self._admit(request, path, applicant.config)
-            else:
+            if reason is not None:
                 self._refuse(request, path, reason)
+            elif not self._has_left(request, path):
+                self._admit(request, path, applicant.config)
+
+    def _has_left(self, request: Request, path: Path) -> bool:
+        """Whether the caller has given up while it was judged: a session would be for nobody, and seem to work."""
+        now = monotonic_now()
+        with self._lock:
+            if request.key not in self._judged or not self._answerer.abandon(request, now):
+                return False
+            del self._judged[request.key]
+        waited = (now - request.arrived) / SECOND
+        text = f"{path.remote} gave up before it was let in after {waited:.1f} s: a slow callback, or too many callers"
+        self._log.warning(LogCategory.HANDSHAKE, text)
+        return True
 
     # ---- keys
 
@@ -260,7 +272,7 @@ class Accepting:
         began = monotonic_now()
         is_let_in = False
         with self._one_callers_trouble(request.key):
-            is_let_in = self._agree(request, path, config)
+            is_let_in = self._has_left(request, path) or self._agree(request, path, config)
         if not is_let_in:
             time.sleep(REST * max(monotonic_now() - began, 0) / SECOND)
 

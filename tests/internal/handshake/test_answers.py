@@ -52,6 +52,34 @@ def test_a_lost_verdict_is_forgotten_after_a_minute() -> None:
     assert book.waiting == 0
 
 
+def test_who_no_longer_repeats_its_request_has_given_up() -> None:
+    book = AnswerBook(0)
+    book.wait(key(1), 0)
+    for instant in range(250, 4001, 250):
+        assert not book.abandon(key(1), instant * MILLISECOND)
+        book.find(key(1), instant * MILLISECOND)
+    assert not book.abandon(key(1), 5500 * MILLISECOND)
+    assert book.waiting == 1
+    assert book.abandon(key(1), 5501 * MILLISECOND)
+    assert (book.waiting, len(book), book.abandoned) == (0, 0, 1)
+    assert book.find(key(1), 6 * SECOND) is None
+
+
+def test_who_never_repeats_its_request_may_be_patient() -> None:
+    book = AnswerBook(0)
+    book.wait(key(1), 0)
+    assert not book.abandon(key(1), 3 * SECOND)
+    assert book.abandon(key(1), 3 * SECOND + 1)
+
+
+def test_who_has_been_forgotten_has_given_up() -> None:
+    book = AnswerBook(0)
+    book.wait(key(1), 0)
+    book.find(key(2), 61 * SECOND)
+    assert book.abandon(key(1), 61 * SECOND)
+    assert book.abandoned == 1
+
+
 def test_ending_what_never_began() -> None:
     book = AnswerBook(0)
     book.ended(key(1), 0)

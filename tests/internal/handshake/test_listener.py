@@ -196,6 +196,15 @@ def test_while_the_application_thinks_repeats_are_ignored() -> None:
     assert isinstance(conclude(answerer, NOW + SECOND), Reply)
 
 
+def test_whose_caller_has_given_up_is_forgotten_and_may_come_again() -> None:
+    answerer = listener()
+    asked = request(answerer)
+    assert not answerer.abandon(asked, NOW + SECOND)
+    assert answerer.abandon(asked, NOW + 4 * SECOND)
+    assert (answerer.waiting, answerer.abandoned) == (0, 1)
+    assert request(answerer).key == asked.key
+
+
 def test_same_socket_id_from_elsewhere_or_with_another_start_is_another_caller() -> None:
     answerer = listener()
     answerer.accept(request(answerer), OWN_ID, NOW)

@@ -24,7 +24,7 @@ from srtpy.internal.packet.keymaterial import KeyState
 from srtpy.internal.session import accepting
 from srtpy.internal.session.accepting import Accepting, listen
 from srtpy.internal.session.fate import State
-from srtpy.internal.session.judging import Applicant, Judge, by_bool, by_code
+from srtpy.internal.session.judging import Applicant, Judge, Judges, by_bool, by_code
 from srtpy.internal.session.registry import OPEN
 from srtpy.internal.session.session import Session
 from srtpy.internal.session.waiting import AT_ONCE, Deadline
@@ -229,6 +229,45 @@ def test_a_slow_callback_delays_nobody_else(listener: Accepting) -> None:
         first.close()
         second.close()
     until(lambda: threads(f"srt-accept-{listener.local_address[1]}") == 0)
+
+
+@pytest.mark.parametrize("passphrase", ["", "a passphrase"])
+def test_a_yes_that_comes_too_late_opens_nothing(
+    passphrase: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def callback(request: Applicant) -> bool:
+        monkeypatch.setattr(accepting, "monotonic_now", lambda: monotonic_now() + 4 * SECOND)
+        return True
+
+    config = Config(linger=0.0, passphrase=passphrase)
+    with listening(config) as listener, PlainCaller(listener.local_address, config) as caller:
+        listener.judge = by_bool(callback)
+        caller.ask()
+        until(lambda: listener._answerer.abandoned == 1)
+        until(lambda: "gave up" in caplog.text)
+        assert not listener._judged
+        assert len(listener._mux._routes) == 0
+        with pytest.raises(WouldBlockError):
+            listener.accept(AT_ONCE)
+        listener.judge = None
+        caller.socket.send(caller.conclusion)  # it was patient after all
+        assert isinstance(caller.outcome(), Opened)
+        listener.accept(SOON).close()
+
+
+def test_a_caller_that_waits_for_its_turn_in_vain_costs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(linger=0.0, passphrase="a passphrase")
+    monkeypatch.setattr(accepting, "answer", lambda *_: pytest.fail("a key was derived"))
+    with listening(config) as listener, PlainCaller(listener.local_address, config) as caller:
+        submit = Judges.submit
+
+        def late(pool: Judges, *work: Any) -> None:
+            monkeypatch.setattr(accepting, "monotonic_now", lambda: monotonic_now() + 4 * SECOND)
+            submit(pool, *work)
+
+        monkeypatch.setattr(Judges, "submit", late)
+        caller.ask()
+        until(lambda: listener._answerer.abandoned == 1)
 
 
 def test_a_callback_may_close_the_listener(listener: Accepting) -> None:
