@@ -7,6 +7,7 @@ from dataclasses import replace
 from srtpy.config import Config
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND
 from srtpy.internal.core.events import Broken, Finished, PeerClosed
+from srtpy.internal.core.liveness import SHUTDOWN_COPIES
 from srtpy.internal.packet.header import ControlType
 from tests.sim.link import Link
 from tests.sim.pair import Birth, connected
@@ -39,7 +40,7 @@ def test_the_shutdown_leaves_when_the_last_message_has_been_played(birth: Birth,
 
 
 @anyhow
-def test_an_idle_connection_closes_at_once_and_says_so_once(birth: Birth, swapped: bool) -> None:
+def test_an_idle_connection_closes_at_once_and_says_so_then_and_never_again(birth: Birth, swapped: bool) -> None:
     world = connected(birth, Link(DELAY), Link(DELAY), swapped=swapped)
     world.run_for(500 * MILLISECOND)
     world.a.sent = []
@@ -48,9 +49,20 @@ def test_an_idle_connection_closes_at_once_and_says_so_once(birth: Birth, swappe
     world.a.end.close(None, world.local_time(world.a))
     world.run_for(3 * SECOND)
     said = [datagram for _, datagram in world.a.sent]
-    assert [is_kind(datagram, ControlType.SHUTDOWN) for datagram in said] == [True]
+    assert [is_kind(datagram, ControlType.SHUTDOWN) for datagram in said] == [True] * SHUTDOWN_COPIES
     assert world.a.news == [Finished()]
     assert world.b.news == [PeerClosed()]
+
+
+@anyhow
+def test_a_shutdown_that_is_lost_costs_the_peer_no_idle_timeout(birth: Birth, swapped: bool) -> None:
+    world = connected(birth, Link(DELAY), Link(DELAY), swapped=swapped)
+    world.run_for(500 * MILLISECOND)
+    copies = iter(range(SHUTDOWN_COPIES))
+    last = SHUTDOWN_COPIES - 1
+    world.a.link.drop = lambda index, datagram: is_kind(datagram, ControlType.SHUTDOWN) and next(copies) < last
+    world.a.end.close(None, world.local_time(world.a))
+    world.run_until(lambda: world.b.heard(PeerClosed), 100 * MILLISECOND)
 
 
 @anyhow

@@ -1,7 +1,7 @@
 """Whether the two ends still hear each other, and how a connection ends.
 
 Lives here: the keepalive, the patience with a silent peer or a peer that sends no data,
-the closing of our side: what it waits for, for how long, the one SHUTDOWN.
+the closing of our side: what it waits for, for how long, the SHUTDOWN.
 Never here: when anything was last sent (outbox.py), what is still unacknowledged (sender.py).
 Draft: 3.2.3 "Keep-Alive", 3.2.7 "Shutdown", 4.9 (latency until what was sent is played).
 """
@@ -22,6 +22,8 @@ KEEPALIVE_PERIOD: Final[Micros] = SECOND  # draft 3.2.3 "Keep-Alive"; libsrt cor
 UNHEARD_KEEPALIVES: Final = 3  # ours: a caller that never speaks again (spoofed?) gets no more than this
 SHORTEST_PATIENCE: Final[Micros] = 2 * SECOND  # ours: an idle peer speaks once a second, and may be late or lost once
 CLOSING_ALLOWANCE: Final[Micros] = SECOND  # ours: closing waits for the latency and this long at most
+# ours: libsrt says it once; nothing confirms it, and a peer that misses it waits for its idle timeout (5 s)
+SHUTDOWN_COPIES: Final = 3  # ours: see above; libsrt and we ignore all but the first
 PLAYED_MARGIN: Final[Micros] = 100 * MILLISECOND  # ours: a busy peer plays late, and stops at SHUTDOWN
 
 
@@ -103,7 +105,8 @@ class Liveness:
         # past this moment only an ACK, or the end of our patience, can change the answer
         self._look_at = self._played_at if now < self._played_at else NEVER
         if now >= self._close_at or (not unacknowledged and now >= self._played_at):
-            self._outbox.control(ControlType.SHUTDOWN, 0, PADDING, now)
+            for _ in range(SHUTDOWN_COPIES):
+                self._outbox.control(ControlType.SHUTDOWN, 0, PADDING, now)
             self._events.append(Finished())
             self.is_over = True
 

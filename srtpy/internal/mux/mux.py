@@ -28,6 +28,7 @@ from srtpy.internal.clock.monotonic import now
 from srtpy.internal.clock.units import Micros, to_seconds
 from srtpy.internal.mux.address import Address, Path
 from srtpy.internal.mux.counters import MuxCounters
+from srtpy.internal.mux.farewells import Farewells
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.joining import Reads
 from srtpy.internal.mux.nap import Nap
@@ -78,7 +79,7 @@ class Mux:
         self.send = transport.send
         """Send datagrams in order, without waiting, and return how many left; the rest is lost and counted."""
         self._transport = transport
-        self._routes = Routes(transport.counters)
+        self._routes = Routes(transport.counters, Farewells(transport.send))
         self._nap = Nap(transport.capacity if naps else 0)
         self._lock = Lock()
         self._reading = Lock()
@@ -110,9 +111,12 @@ class Mux:
         """Note that a connection has shaken hands: whatever is for it has its id from now on."""
         self._routes.opened(socket_id)
 
-    def unregister(self, socket_id: SocketId) -> None:
-        """Drop what comes for `socket_id` from now on; a batch on its way may still arrive in the inbox."""
-        self._routes.unregister(socket_id)
+    def unregister(self, socket_id: SocketId, farewell: bytes = b"") -> None:
+        """Drop what comes for `socket_id` from now on; a batch on its way may still arrive in the inbox.
+
+        `farewell`, if there is one, is what its peer is told if it goes on while others use the socket still.
+        """
+        self._routes.unregister(socket_id, farewell)
 
     def overflowed(self, socket_id: SocketId) -> int:
         """Return how many datagrams a connection's inbox had no room for."""

@@ -2,7 +2,8 @@
 
 Lives here: the table of socket ids, the check that a datagram comes from its connection's
 peer, bounded inboxes, what happens to datagrams nobody has asked for.
-Never here: reading (udp.py), what a connection or a listener does with its inbox (session).
+Never here: reading (udp.py), what a connection or a listener does with its inbox (session), what is
+answered for ids that were in use lately (farewells.py).
 Draft: 3 "Packet Structure" (Destination SRT Socket ID).  The source check is libsrt's
 (queue.cpp worker_ProcessAddressedPacket).
 """
@@ -15,6 +16,7 @@ from typing import Final
 
 from srtpy.internal.mux.address import Address, Path, plain
 from srtpy.internal.mux.counters import MuxCounters
+from srtpy.internal.mux.farewells import Farewells
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import CONTROL, ControlType, SocketId
@@ -44,10 +46,11 @@ class Route:
 class Routes:
     """The table.  Any thread registers; one thread delivers, and takes no lock for it."""
 
-    __slots__ = ("_counters", "_listener", "_lock", "_routes")
+    __slots__ = ("_counters", "_farewells", "_listener", "_lock", "_routes")
 
-    def __init__(self, counters: MuxCounters) -> None:
+    def __init__(self, counters: MuxCounters, farewells: Farewells) -> None:
         self._counters = counters
+        self._farewells = farewells
         self._lock = Lock()
         self._routes: dict[SocketId, Route] = {}
         self._listener: Inbox | None = None
@@ -73,10 +76,15 @@ class Routes:
         """Keep from a connection, from now on, the handshakes that are for nobody in particular."""
         self._routes[socket_id].is_opening = False
 
-    def unregister(self, socket_id: SocketId) -> None:
-        """Drop what comes for `socket_id` from now on; a batch on its way may still arrive in the inbox."""
+    def unregister(self, socket_id: SocketId, farewell: bytes = b"") -> None:
+        """Drop what comes for `socket_id` from now on; a batch on its way may still arrive in the inbox.
+
+        `farewell`, if there is one, is what its peer is told if it goes on.
+        """
         with self._lock:
-            self._routes.pop(socket_id, None)
+            route = self._routes.pop(socket_id, None)
+            if farewell and route is not None and route.remote is not None:
+                self._farewells.leave(socket_id, route.remote, farewell)
 
     def overflowed(self, socket_id: SocketId) -> int:
         """Return how many datagrams a connection's inbox had no room for."""
@@ -113,6 +121,7 @@ class Routes:
             self._deliver_handshakes(batch, path)
         else:
             self._counters.unknown += batch.count
+            self._farewells.asked(batch, path)
 
     def _put(self, route: Route, batch: Batch, path: Path) -> None:
         if route.remote is not None and route.remote != path.remote:

@@ -91,8 +91,8 @@ class Wire(Protocol):
     def look(self) -> None:
         """Read what has arrived, on the caller's thread."""
 
-    def unregister(self, socket_id: SocketId) -> None:
-        """Forget where packets for this id go."""
+    def unregister(self, socket_id: SocketId, farewell: bytes) -> None:
+        """Forget where packets for this id go; a peer that goes on sending them is told `farewell`."""
 
     def release(self) -> None:
         """Say that one user less needs the socket."""

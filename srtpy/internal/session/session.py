@@ -20,7 +20,8 @@ Order  one session's lock, never two at once; then nothing.  (The inbox and the 
   blocked in write                    woken                                   ConnClosedError
   receiver thread at the inbox        a sentinel, after the state is set      returns
   timer thread asleep                 woken                                   takes down, returns
-  mux still has our route             unregistered before the sentinel        later batches counted as unknown
+  mux still has our route             unregistered before the sentinel        later batches counted as unknown, and
+                                                                              a peer that goes on told again
   a second close, from any thread     waits for the first                     returns once closed
   close on one of our two threads     begins; waits for nothing               returns at once
   linger                              the core drains, or its time is up      one SHUTDOWN
@@ -41,12 +42,13 @@ from typing import Final, TypeVar
 
 from srtpy.config import Config
 from srtpy.internal.clock.monotonic import now as monotonic_now
-from srtpy.internal.clock.units import NEVER, SECOND, Micros, from_seconds
+from srtpy.internal.clock.units import NEVER, SECOND, Micros, from_seconds, wire_time
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.mux.address import Address, Path
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.batch import Batch
-from srtpy.internal.packet.header import SocketId
+from srtpy.internal.packet.control import PADDING
+from srtpy.internal.packet.header import ControlType, SocketId, pack_control_header
 from srtpy.internal.session.engine import Engine
 from srtpy.internal.session.fate import State
 from srtpy.internal.session.loops import receive_loop, timer_loop
@@ -253,6 +255,11 @@ class Session:
             self.engine.wake_everyone()
         self._log.error(LogCategory.CONN, f"internal error, the connection is broken: {error!r}")
 
+    def _farewell(self) -> bytes:
+        """Return a SHUTDOWN, for a peer that has missed ours."""
+        stamp = wire_time(monotonic_now(), self.negotiated.start)
+        return pack_control_header(ControlType.SHUTDOWN, 0, stamp, self.negotiated.peer_socket_id) + PADDING
+
     def _take_down(self) -> None:
         """Give back the socket and the receiver, once; in this order nothing can arrive at what is gone."""
         with self.engine.lock:
@@ -260,7 +267,7 @@ class Session:
                 return
             self._has_given_back = True
         try:
-            self._wire.unregister(self.negotiated.socket_id)
+            self._wire.unregister(self.negotiated.socket_id, self._farewell())
             self._inbox.put(None)
             if self._receiver.ident is not None:
                 self._receiver.join()

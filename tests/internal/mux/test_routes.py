@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.counters import MuxCounters
+from srtpy.internal.mux.farewells import Farewells
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.routes import INBOX_LIMIT, LISTENER_LIMIT, Routes, is_to_one, runs_to_one
 from srtpy.internal.packet.batch import Batch
@@ -35,8 +36,14 @@ def contents(inbox: Inbox) -> list[bytes]:
 
 
 @pytest.fixture
-def routes() -> Routes:
-    return Routes(MuxCounters())
+def said() -> list[object]:
+    """What is sent, and to whom."""
+    return []
+
+
+@pytest.fixture
+def routes(said: list[object]) -> Routes:
+    return Routes(MuxCounters(), Farewells(lambda datagrams, path: said.extend((whole(datagrams), path))))
 
 
 def inbox_of(routes: Routes, socket_id: int = 77, path: Path | None = PEER, is_opening: bool = False) -> Inbox:
@@ -60,6 +67,27 @@ def test_an_id_is_given_once_and_can_be_given_again(routes: Routes) -> None:
     assert routes.register(77, second, PEER.remote)
     routes.deliver(batch(data(1)), PEER)
     assert (first.qsize(), second.qsize()) == (0, 1)
+
+
+def test_a_peer_that_goes_on_is_told_that_it_is_over(routes: Routes, said: list[object]) -> None:
+    inbox_of(routes)
+    routes.unregister(77, b"farewell")
+    for _ in range(3):
+        routes.deliver(batch(data(1), data(2)), PEER)
+        routes.deliver(batch(data(1)), STRANGER)
+    assert said == [[b"farewell"], PEER]
+    assert routes._counters.unknown == 9
+
+
+def test_who_leaves_without_a_word_leaves_nothing(routes: Routes, said: list[object]) -> None:
+    inbox_of(routes)
+    inbox_of(routes, 78, path=None)
+    routes.unregister(77)
+    routes.unregister(78, b"farewell")
+    routes.unregister(79, b"farewell")
+    for destination in (77, 78, 79):
+        routes.deliver(batch(data(1, destination=destination)), PEER)
+    assert said == []
 
 
 def test_another_source_is_dropped_and_counted(routes: Routes) -> None:
@@ -159,7 +187,7 @@ def test_who_has_shaken_hands_hears_no_handshakes_for_nobody(routes: Routes) -> 
 
 @given(st.lists(st.sampled_from([0, 77, 78, 77 << 8, 0x01000000 | 77]), min_size=1, max_size=40))
 def test_each_gets_its_own_in_order(destinations: list[int]) -> None:
-    routes = Routes(MuxCounters())
+    routes = Routes(MuxCounters(), Farewells(lambda datagrams, path: None))
     inboxes = {socket_id: inbox_of(routes, socket_id) for socket_id in (77, 78, 77 << 8)}
     sent = [data(seq, 30, destination) for seq, destination in enumerate(destinations)]
     mixed = batch(*sent)

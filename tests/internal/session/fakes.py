@@ -170,6 +170,7 @@ class FakeWire:
         self.sent_at: list[Micros] = []
         self.calls: list[str] = []
         self.sent = threading.Event()
+        self.farewell = b""
         self.promised: list[Micros] = []
         self.on_look: Callable[[], None] = lambda: None
 
@@ -185,8 +186,9 @@ class FakeWire:
     def look(self) -> None:
         self.on_look()
 
-    def unregister(self, socket_id: int) -> None:
+    def unregister(self, socket_id: int, farewell: bytes) -> None:
         self.calls.append(f"unregister {socket_id}")
+        self.farewell = farewell
 
     def release(self) -> None:
         self.calls.append("release")

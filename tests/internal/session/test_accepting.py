@@ -18,8 +18,10 @@ from srtpy.errors import DeadlineError, ListenerClosedError, RejectReason, Would
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, SECOND
 from srtpy.internal.core.connection import Connection
+from srtpy.internal.core.liveness import SHUTDOWN_COPIES
 from srtpy.internal.handshake.negotiation import Opened, Refusal
 from srtpy.internal.mux.mux import Mux
+from srtpy.internal.packet.header import ControlType
 from srtpy.internal.packet.keymaterial import KeyState
 from srtpy.internal.session import accepting
 from srtpy.internal.session.accepting import Accepting, listen
@@ -109,12 +111,28 @@ def test_a_belated_repeat_after_the_end_opens_nothing(listener: Accepting) -> No
     with PlainCaller(listener.local_address) as caller:
         caller.connect()
         listener.accept(SOON).close()
-        caller.receive()  # the SHUTDOWN
+        for _ in range(SHUTDOWN_COPIES):
+            assert caller.receive()[1] == ControlType.SHUTDOWN
         caller.socket.send(caller.conclusion)
         with pytest.raises(TimeoutError):
             caller.receive(0.05)
         with pytest.raises(WouldBlockError):
             listener.accept(AT_ONCE)
+
+
+def test_a_peer_that_has_missed_the_shutdown_is_told_when_it_goes_on(listener: Accepting) -> None:
+    with PlainCaller(listener.local_address) as caller, PlainCaller(listener.local_address) as other:
+        caller.connect()
+        session = listener.accept(SOON)
+        session.close()
+        for _ in range(SHUTDOWN_COPIES):
+            caller.receive()
+        for sender in (other, caller):
+            sender.socket.send(caller.data(session.socket_id, b"still here"))
+        told = caller.receive()
+        assert (told[1], told[12:16]) == (ControlType.SHUTDOWN, caller.socket_id.to_bytes(4))
+        with pytest.raises(TimeoutError):
+            other.receive(0.05)
 
 
 def test_garbage_is_survived(listener: Accepting) -> None:
