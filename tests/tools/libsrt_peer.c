@@ -8,6 +8,7 @@
  * A message begins with its number and the moment it was handed to the library (CLOCK_MONOTONIC,
  * nanoseconds), both little-endian and 64 bits wide; the rest is a byte pattern that is checked.
  * With in=PATH the messages are pieces of a file instead and nothing is checked.
+ * With turn_away=1 a listener refuses every caller, with the code that is its stream id.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -31,6 +32,7 @@
 /* What the command line said. */
 static const char *mode = "listener", *role = "receive", *host = "127.0.0.1", *in_path, *out_path;
 static int port, local_port, size = 1316, connections = 1, burst = 1, check = 1, share_port, keep_open_ms;
+static int turn_away;
 static int64_t rate, count; /* bytes a second (0: as fast as it goes), messages (0: endless) */
 static double seconds, settle = 0.2;
 
@@ -66,6 +68,7 @@ static struct option {
     {"enforcedencryption", SRTO_ENFORCEDENCRYPTION, FLAG}, {"retransmitalgo", SRTO_RETRANSMITALGO, INT},
     {"drifttracer", SRTO_DRIFTTRACER, FLAG}, {"ipttl", SRTO_IPTTL, INT}, {"iptos", SRTO_IPTOS, INT},
     {"sndtimeo", SRTO_SNDTIMEO, INT}, {"rcvtimeo", SRTO_RCVTIMEO, INT},
+    {"cryptomode", (SRT_SOCKOPT)62, INT}, /* SRTO_CRYPTOMODE, where the library has AES-GCM */
 };
 static const char *chosen[64];
 static int choices;
@@ -140,6 +143,14 @@ static struct sockaddr_in address(const char *name, int number) {
     return a;
 }
 
+/* Refuse a caller with the code it asks for. */
+static int refuse(void *opaque, SRTSOCKET caller, int version, const struct sockaddr *from, const char *stream_id) {
+    (void)opaque, (void)version, (void)from;
+    if (srt_setrejectreason(caller, atoi(stream_id)) == SRT_ERROR)
+        printf("{\"error\": \"no such code: %s\"}\n", stream_id), fflush(stdout);
+    return -1;
+}
+
 /* Open `connections` connections: dial them, or listen and accept them. */
 static SRTSOCKET open_all(void) {
     struct sockaddr_in there = address(host, port);
@@ -164,6 +175,8 @@ static SRTSOCKET open_all(void) {
         return SRT_INVALID_SOCK;
     }
     SRTSOCKET listener = new_socket();
+    if (turn_away)
+        srt_listen_callback(listener, refuse, NULL);
     if (srt_bind(listener, (struct sockaddr *)&there, length) == SRT_ERROR || srt_listen(listener, 512) == SRT_ERROR)
         die("listen");
     srt_getsockname(listener, (struct sockaddr *)&there, &length);
@@ -406,6 +419,7 @@ static void learn(const char *argument) {
         {"local_port", &local_port, NULL, NULL, NULL}, {"size", &size, NULL, NULL, NULL},
         {"connections", &connections, NULL, NULL, NULL}, {"burst", &burst, NULL, NULL, NULL},
         {"check", &check, NULL, NULL, NULL}, {"share_port", &share_port, NULL, NULL, NULL},
+        {"turn_away", &turn_away, NULL, NULL, NULL},
         {"keep_open_ms", &keep_open_ms, NULL, NULL, NULL}, {"rate", NULL, &rate, NULL, NULL},
         {"count", NULL, &count, NULL, NULL}, {"seconds", NULL, NULL, &seconds, NULL},
         {"settle", NULL, NULL, &settle, NULL},

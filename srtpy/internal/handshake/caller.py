@@ -245,11 +245,11 @@ class Caller:
 
     def _take_rejection(self, theirs: Handshake, _blocks: bytes, _peer_start: Micros, _now: Micros) -> None:
         reason = RejectReason(from_wire(theirs.kind))
-        self._refuse(reason, self._advice(reason))
+        self._refuse(reason, self._advice(reason), by_peer=True)
 
-    def _refuse(self, reason: int, text: str) -> None:
+    def _refuse(self, reason: int, text: str, *, by_peer: bool = False) -> None:
         self._phase = Phase.REFUSED
-        self._news.append(Refused(reason, text))
+        self._news.append(Refused(reason, text, by_peer))
 
     # ---- speaking
 

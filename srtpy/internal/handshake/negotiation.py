@@ -90,10 +90,11 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The handshake has failed: a public reject code, and words for people."""
+    """The handshake has failed: a public reject code, words for people, whether the peer said it."""
 
     reason: int
     text: str
+    by_peer: bool = False
 
 
 Rule: TypeAlias = Callable[[Config, Handshake, Offer], Refusal | None]

@@ -247,7 +247,7 @@ class Dialing:
 
 def _refusal(refused: Refused, mux: Mux, path: Path) -> SRTError:
     """Return the error for the end of an opening."""
-    if refused.reason == RejectReason.TIMEOUT:
+    if refused.reason == RejectReason.TIMEOUT and not refused.by_peer:
         return _silence(mux, path, refused.text)
     reason = RejectReason(refused.reason)
     by = shown(path.remote)
