@@ -23,7 +23,7 @@ from srtpy.internal.crypto.exchange import Answer
 from srtpy.internal.handshake.caller import Caller
 from srtpy.internal.handshake.cookie import CookieJar
 from srtpy.internal.handshake.listener import Answerer, Reply, Request
-from srtpy.internal.handshake.negotiation import Negotiated, Opened
+from srtpy.internal.handshake.negotiation import Negotiated, Opened, judge_entry
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import Datagram
 from srtpy.internal.seq.number import SEQ_MASK
@@ -244,7 +244,7 @@ class Answering(_Opening):
                 self._outgoing += self._answerer.reject(said, reason, now)
                 return
             entropy = Random(self._socket_id).randbytes
-            keys = answer(self._config, said.offer, entropy)
+            keys = judge_entry(self._config, said.handshake, said.offer) or answer(self._config, said.offer, entropy)
             if not isinstance(keys, Answer):
                 self._outgoing += self._answerer.reject(said, keys.reason, now)
                 return

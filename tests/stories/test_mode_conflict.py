@@ -5,6 +5,8 @@ The packets are a libsrt 1.5.3's and a 1.5.5's, taken from the wire between them
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from srtpy.config import Config
@@ -12,7 +14,8 @@ from srtpy.errors import RejectReason
 from srtpy.fields import CryptoMode
 from srtpy.internal.handshake.negotiation import Refused
 from srtpy.internal.packet.batch import Batch
-from srtpy.internal.packet.handshake import Handshake, HandshakeKind
+from srtpy.internal.packet.extensions import SrtExtension, encode_text
+from srtpy.internal.packet.handshake import Extension, ExtensionKind, Handshake, HandshakeKind
 from srtpy.internal.packet.header import HEADER_SIZE
 from tests.sim.pair import Answering, Calling
 
@@ -114,3 +117,52 @@ def test_a_listener_of_libsrt_in_another_mode_is_understood(is_enforced: bool) -
     assert news.reason == RejectReason.CRYPTO
     assert news.by_peer
     assert "compare crypto_mode on both sides (here it is ctr)" in news.text.lower()
+
+
+# ---- AES-GCM and a packet filter: what a filter rebuilds, nobody can authenticate
+
+
+def with_filter(request: bytes, text: str) -> bytes:
+    """Return a conclusion that offers a packet filter besides."""
+    body = encode_text(text)
+    block = ExtensionKind.FILTER.to_bytes(2, "big") + (len(body) // 4).to_bytes(2, "big") + body
+    return request[:22] + (7).to_bytes(2, "big") + request[24:] + block
+
+
+@pytest.mark.parametrize("text", ["fec", "fec,cols:10,rows:5", "somebody's"])
+@pytest.mark.parametrize("is_enforced", [True, False])
+def test_a_packet_filter_with_gcm_is_refused_for_the_filter_and_no_key_is_derived(
+    text: str, is_enforced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srtpy.internal.crypto.keys.hashlib", None)
+    request = with_filter(bytes.fromhex(REQUESTS["1.5.5", CryptoMode.GCM]), text)
+    listener = Answering(Config(passphrase=PASSPHRASE, enforced_encryption=is_enforced), 0)
+    request = replaced(request, COOKIE, cookie_of(listener, request))
+    listener.receive_datagrams(Batch(request), 0)
+    [(answer, _)] = listener.datagrams_to_send(0)
+    assert Handshake.decode(answer[HEADER_SIZE:]).kind == RejectReason.FILTER
+    assert listener.connection is None
+
+
+def test_a_listener_that_answers_gcm_with_a_packet_filter_is_refused_for_the_filter() -> None:
+    caller = Calling(Config(passphrase=PASSPHRASE, crypto_mode=CryptoMode.GCM), 0)
+    head = bytes.fromhex(REFUSAL)[:12] + (0x11111111).to_bytes(4, "big")
+    caller.receive_datagrams(Batch(head + induction(5, 0x4A17, 0x11111111, 77).encode()), 10)
+    [*_, (request, _)] = caller.datagrams_to_send(10)
+    said = Handshake.decode(request[HEADER_SIZE:])
+    keys = next(block.body for block in said.extensions if block.kind == ExtensionKind.KMREQ)
+    answer = replace(
+        said,
+        extension=7,
+        socket_id=0x22222222,
+        extensions=(
+            Extension(ExtensionKind.HSRSP, SrtExtension(0x010505, 0xBF, 120, 120).encode()),
+            Extension(ExtensionKind.KMRSP, keys),
+            Extension(ExtensionKind.FILTER, encode_text("fec,cols:10,rows:5")),
+        ),
+    )
+    caller.receive_datagrams(Batch(head + answer.encode()), 20)
+    [news] = caller.events()
+    assert isinstance(news, Refused)
+    assert news.reason == RejectReason.FILTER
+    assert caller.connection is None
