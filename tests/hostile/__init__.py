@@ -85,5 +85,49 @@ here yet.  `test_table.py` sees that every row has tests and that they exist; a 
       hostile/test_peers.py  test_row_27_*
       test_callbacks.py  test_a_callback_that_raises_is_logged_and_called_again
 
+Vulnerabilities and mistakes known from others, by their number (srt-pr, srt-issue: libsrt's), and the tests named after
+them or after what was wrong:
+
+CVE-2026-55869  key material after connecting, longer than any buffer for it
+      hostile/test_encryption.py  test_cve_2026_55869_*
+      stories/test_encryption.py  test_cve_2026_55869_*
+CVE-2026-55868  an answer to no announcement takes the security away
+      hostile/test_encryption.py  test_cve_2026_55868_*
+      stories/test_encryption.py  test_cve_2026_55868_*
+srt-pr-3320  a drop request shorter than its range
+      hostile/test_known.py  test_srt_pr_3320_*
+srt-pr-3324  a loss report that ends within a range
+      hostile/test_known.py  test_srt_pr_3324_*
+srt-pr-3322  a drop range beyond the buffer erases what is alive
+      hostile/test_known.py  test_srt_pr_3322_*
+srt-pr-3359  reversed ranges, an MSS smaller than its headers, a late handshake that rolls the state back
+      hostile/test_known.py  test_srt_pr_3359_*
+      hostile/test_handshakes.py  test_row_04_*
+srt-pr-3272  a group block longer than any array
+      hostile/test_known.py  test_srt_pr_3272_*
+srt-pr-3210  settings that are too long
+      hostile/test_known.py  test_srt_pr_3210_*
+srt-pr-1781  handshakes that cannot be true
+      hostile/test_handshakes.py  test_rows_05_and_06_*
+srt-607fe718  acknowledgements of what was never sent
+      hostile/test_packets.py  test_rows_12_to_18_*
+      internal/core/test_connection.py  test_hostile_row_12_*
+srt-0236d6fd  packets in clear on a secured connection
+      hostile/test_encryption.py  test_cleartext_on_a_secured_stream_*  test_row_09_*
+srt-issue-1979  a passphrase on one side only
+      hostile/test_encryption.py  test_libsrt_issue_1979_*
+srt-issue-1977  the old handshake, which knows no keys
+      internal/handshake/test_listener.py  test_old_callers_get_shutdown
+      hostile/test_handshakes.py  test_rows_05_and_06_*
+gosrt-pr-60  a conclusion, or an answer to one, without blocks
+      hostile/test_known.py  test_gosrt_pr_60_*
+      internal/handshake/test_caller.py  test_responses_we_cannot_live_with_*
+gosrt-pr-77  packets from another source
+      hostile/test_known.py  test_gosrt_pr_77_*
+gosrt-pr-123  conclusions that come twice
+      hostile/test_handshakes.py  test_row_04_*
+srt-5138f37d  what a child process has of its parent's connections
+      internal/session/test_registry.py  *fork*
+
 All of it at once, for a minute: test_noise.py.  What no table thinks of: tests/fuzz.
 """

@@ -18,17 +18,31 @@ ROWS = sorted(set(range(1, 28)) - LATER)
 TESTS = ROOT / "tests"
 
 
-def table() -> dict[int, list[tuple[str, str]]]:
-    """Return the file and the pattern of each entry, by row."""
-    found: dict[int, list[tuple[str, str]]] = {}
-    row = 0
+VULNERABILITIES = {  # every CVE there is of an implementation of SRT's protocol, 2018 to 2026
+    "CVE-2026-55868",
+    "CVE-2026-55869",
+}
+
+
+def entries() -> dict[str, list[tuple[str, str]]]:
+    """Return the file and the pattern of each entry, by row and by what others got wrong."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    row = ""
     for line in (tests.hostile.__doc__ or "").splitlines():
-        if begin := re.match(r" ?(\d+)  \w", line):
-            row = int(begin[1])
+        if begin := re.match(r" ?(\d+|[A-Za-z]+-\S+)  \w", line):
+            row = begin[1]
             found[row] = []
         elif entry := re.match(r" {6}(\S+\.py)  (.+)", line):
             found[row] += [(entry[1], pattern) for pattern in entry[2].split()]
     return found
+
+
+def table() -> dict[int, list[tuple[str, str]]]:
+    """Return the entries of the rows."""
+    return {int(row): places for row, places in entries().items() if row.isdecimal()}
+
+
+KNOWN = sorted(row for row in entries() if not row.isdecimal())
 
 
 @cache
@@ -61,6 +75,21 @@ def test_every_row_has_a_test_of_its_name_against_real_sockets() -> None:
 @pytest.mark.parametrize("row", ROWS)
 def test_what_the_table_names_exists(row: int) -> None:
     for file, pattern in table()[row]:
+        assert any(fnmatchcase(name, pattern) for name in names_of_tests(TESTS / file)), f"{file}: no {pattern}"
+
+
+def test_every_cve_has_tests_that_carry_its_number() -> None:
+    assert {known for known in KNOWN if known.startswith("CVE")} == VULNERABILITIES
+    for known in VULNERABILITIES:
+        prefix = f"test_{known.lower().replace('-', '_')}_"
+        assert all(pattern.startswith(prefix) for _, pattern in entries()[known]), known
+        assert any(file.startswith("hostile/") for file, _ in entries()[known]), "one of them against real sockets"
+
+
+@pytest.mark.parametrize("known", KNOWN)
+def test_what_others_got_wrong_is_tested(known: str) -> None:
+    assert entries()[known]
+    for file, pattern in entries()[known]:
         assert any(fnmatchcase(name, pattern) for name in names_of_tests(TESTS / file)), f"{file}: no {pattern}"
 
 

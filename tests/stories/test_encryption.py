@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from srtpy.config import Config
 from srtpy.fields import CryptoMode
 from srtpy.internal.clock.units import MILLISECOND, SECOND
 from srtpy.internal.core.keys import Keys
+from srtpy.internal.crypto.exchange import Terms, offer
 from srtpy.internal.handshake.negotiation import Refused
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.handshake import ExtensionKind
 from srtpy.internal.packet.header import CONTROL, HEADER, KEY_MASK, POSITION_SINGLE, ControlType, control_subtype
-from srtpy.internal.packet.keymaterial import KeyState
+from srtpy.internal.packet.keymaterial import KeyState, encode_state
 from tests.sim.link import Link
 from tests.sim.pair import CALLER, LISTENER, NEAR_THE_WRAP, meeting
 from tests.sim.telling import Stream, message
@@ -166,6 +168,43 @@ def test_a_secured_direction_never_goes_back() -> None:
     assert states(world.a) == (KeyState.SECURED, KeyState.SECURED)
     for stream in both_ways(world, 20):
         assert stream.arrived == list(range(20))
+
+
+def bodies() -> list[bytes]:
+    """Return key material that is none: of every length up to a packet's, beginning as it should or not."""
+    material = offer(Terms(PASSPHRASE), 32, Random(9).randbytes).message
+    sizes = [*range(112), 256, 1024, 1352, 1456]
+    return [(begin * 64)[:size] for size in sizes for begin in (material[:32], b"\xff" * 32, bytes(32))]
+
+
+@pytest.mark.parametrize("passphrase", [PASSPHRASE, ""])
+def test_cve_2026_55869_key_material_of_every_length_at_both_ends(passphrase: str) -> None:
+    world = met(Link(DELAY), Link(DELAY), config(passphrase=passphrase))
+    before = states(world.a), states(world.b)
+    for side, end in ((world.a, CALLER), (world.b, LISTENER)):
+        for body in bodies():
+            for subtype in (ExtensionKind.KMREQ, ExtensionKind.KMRSP):
+                header = HEADER.pack(CONTROL | ControlType.USER_DEFINED << 16 | subtype, 0, 0, end)
+                side.end.receive_datagrams(Batch(header + body), side.clock.local(world.now))
+    assert (states(world.a), states(world.b)) == before
+    for stream in both_ways(world, 20):
+        assert stream.arrived == list(range(20))
+
+
+def test_cve_2026_55868_refusals_while_an_announcement_waits_take_nothing_back() -> None:
+    """The moment at which an answer is expected is the one at which a false one could do harm."""
+    witness = Witness(*[KMREQ_WORD] * 3)
+    world = met(Link(DELAY, drop=witness), Link(DELAY), config(km_refresh_rate=100))
+    stream = Stream(world, world.a, 400)
+    world.run_until(lambda: witness.count(KMREQ_WORD) > 0, 10 * SECOND)
+    for body in [*bodies(), *(encode_state(state) for state in KeyState), *(bytes([n, 0, 0, 0]) for n in range(6, 99))]:
+        header = HEADER.pack(CONTROL | ControlType.USER_DEFINED << 16 | ExtensionKind.KMRSP, 0, 0, CALLER)
+        world.a.end.receive_datagrams(Batch(header + body), world.a.clock.local(world.now))
+    assert states(world.a) == (KeyState.SECURED, KeyState.SECURED)
+    world.run_until(stream.is_complete, 10 * SECOND)
+    assert stream.arrived == list(range(400))
+    assert keys(world.b).opening.undecrypted == 0, "no key was used before the peer had it"
+    assert all(map(is_sealed, witness.seen))
 
 
 ENFORCED_NINE = [  # (caller's passphrase, listener's, states of the caller, of the listener): libsrt's own test's cases
