@@ -190,7 +190,7 @@ class Acks:
 
     def _patience(self) -> Micros:
         patience = self._round_trip.patience
-        if not self._round_trip.is_measured:
+        if not self._round_trip.is_known:
             patience = min(FIRST_PATIENCE << min(self._counters.sent_acks, LAST_DOUBLING) >> 1, patience)
         # libsrt core.cpp sendCtrlAck: not repeated within RTT + 4 x variance; nor can it be sooner than its timer
         return max(patience, FULL_ACK_PERIOD)

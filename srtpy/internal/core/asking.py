@@ -32,7 +32,8 @@ from srtpy.internal.seq.ranges import SequenceSet
 Range: TypeAlias = tuple[SequenceNumber, SequenceNumber]
 
 SHORTEST_ROUND: Final[Micros] = 20 * MILLISECOND  # draft 4.8.2 "Packet Retransmission (NAKs)": NAKInterval's least
-# ours: libsrt waits 300 ms before anything is measured, which a stream with 120 ms of latency has not got
+# ours: libsrt waits 300 ms before anything is measured, which a stream with 120 ms of latency has not got; a caller
+# knows the handshake's round trip by then, a listener, that keeps no state of it, nothing
 FIRST_ROUND: Final[Micros] = 60 * MILLISECOND  # ours: see above
 ROUND_MARGIN: Final[Micros] = 2 * MILLISECOND  # ours: an answer may wait that long for a burst to be full
 REPEATS: Final = 2  # ours: of three askings all are lost once in 8000 times at 5 % loss
@@ -104,7 +105,7 @@ class Asking:
     def _length(self) -> Micros:
         """How long a round lasts."""
         round_trip = self._round_trip
-        if not round_trip.is_measured:
+        if not round_trip.is_known:
             return FIRST_ROUND
         return max(round_trip.smoothed + round_trip.variance + ROUND_MARGIN, SHORTEST_ROUND)
 

@@ -82,7 +82,7 @@ class Connection:
         self.negotiated = negotiated
         self.counters = counters = Counters()
         self._news: list[Event] = []
-        round_trip = RoundTrip()
+        round_trip = RoundTrip(negotiated.round_trip)
         self._outbox = outbox = Outbox(negotiated.peer_socket_id, negotiated.start)
         self._buffer = buffer = ReceiveBuffer(negotiated.recv_isn, config.effective_recv_buf_size - 1)
         time_base = TimeBase(negotiated.peer_start, negotiated.recv_latency)

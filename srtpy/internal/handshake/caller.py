@@ -37,6 +37,7 @@ from srtpy.internal.handshake.negotiation import (
     request_settings,
 )
 from srtpy.internal.handshake.offer import RESPONSE, SRT_VERSION, read_offer
+from srtpy.internal.handshake.timing import Timing
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.control import PADDING
 from srtpy.internal.packet.extensions import encode_text, peer_address_field
@@ -130,7 +131,7 @@ class Caller:
         self._start = start
         self._phase = Phase.ASKING
         self._unanswered = 0
-        self._said_at = now
+        self._timing = Timing(now)
         self._gives_up_at = now + from_seconds(config.conn_timeout)
         self._outgoing: list[Datagram] = []
         self._news: list[CallerEvent] = []
@@ -153,12 +154,12 @@ class Caller:
             return
         if now >= self._gives_up_at:
             self._refuse(RejectReason.TIMEOUT, self._patience_text())
-        elif now >= self._said_at + REPEAT:
+        elif now >= self._timing.said_at + REPEAT:
             self._repeat(now)
 
     def next_deadline(self) -> Micros:
         """Return when `handle_timer` wants to be called."""
-        return min(self._said_at + REPEAT, self._gives_up_at) if self.is_undecided else NEVER
+        return min(self._timing.said_at + REPEAT, self._gives_up_at) if self.is_undecided else NEVER
 
     def datagrams_to_send(self, now: Micros) -> list[Datagram]:
         """Hand over what is to be sent."""
@@ -202,7 +203,7 @@ class Caller:
         if self._early_count + piece.count <= EARLY_LIMIT:
             self.early.append(piece)
             self._early_count += piece.count
-        if self.is_undecided and now >= self._said_at + HURRIED_REPEAT:
+        if self.is_undecided and now >= self._timing.said_at + HURRIED_REPEAT:
             self._say(now)
 
     # ---- steps: (the packet, its extension blocks, the peer's timestamp zero, now)
@@ -220,6 +221,7 @@ class Caller:
                 f"magic {theirs.extension:#06x} instead of {MAGIC:#06x})",
             )
         else:
+            self._timing.answered(now)
             self._request = self._conclusion(theirs)
             self._phase = Phase.AGREEING
             self._unanswered = 0
@@ -232,13 +234,14 @@ class Caller:
             self._refuse(RejectReason.ROGUE, f"the listener's answer makes no sense: {error}")
             self._say_goodbye(theirs.socket_id, now)
             return
+        self._timing.answered(now)
         hello = self._hello
         result = negotiate_response(self._config, theirs, offer, hello.socket_id, hello.isn, self._start, peer_start)
         if isinstance(result, Negotiated):
             result = self._keys.conclude(result, offer.key_material) or result
         if isinstance(result, Negotiated):
             self._phase = Phase.OPEN
-            self._news.append(Opened(result))
+            self._news.append(Opened(replace(result, round_trip=self._timing.shortest)))
         else:
             self._refuse(result.reason, result.text)
             self._say_goodbye(theirs.socket_id, now)
@@ -267,7 +270,7 @@ class Caller:
             self._outgoing.append((header + self._hello.encode(), b""))
         if self._phase is not Phase.ASKING:
             self._outgoing.append((header + self._request.encode(), b""))
-        self._said_at = now
+        self._timing.said(now)
 
     def _say_goodbye(self, peer: SocketId, now: Micros) -> None:
         """Tell a listener that has accepted us that we are gone."""

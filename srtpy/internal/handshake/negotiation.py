@@ -71,6 +71,7 @@ class Negotiated:
     peer_start: Micros  # our clock at the peer's timestamp zero: arrival - timestamp
     initiator: bool
     reply: bytes  # listener: the whole conclusion datagram, to repeat; caller: b""
+    round_trip: Micros = 0  # what the handshake took, there and back; 0: it cannot be told (a listener keeps no state)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def test_an_echo_of_what_was_not_said_teaches_nothing() -> None:
     acknowledge(side, FULL_ACK_PERIOD)
     for number in (0, 2, 77, LAST_ACK_NUMBER):
         assert side.acks.confirm(number, FULL_ACK_PERIOD + 1) is None
-    assert not side.round_trip.is_measured
+    assert not side.round_trip.is_known
     assert side.counters.ignored_control == 4
     assert side.acks.confirm(1, FULL_ACK_PERIOD + 5) == 5
     assert side.acks.confirm(1, FULL_ACK_PERIOD + 50_000) is None

@@ -105,6 +105,13 @@ def test_a_repeat_takes_along_what_is_due_soon() -> None:
     assert scene.take(10_000) == [1, 5]
 
 
+def test_the_handshake_tells_how_long_the_first_round_is() -> None:
+    for handshake, length in ((40_000, 45_000 + ROUND_MARGIN), (1_000, SHORTEST_ROUND), (0, FIRST_ROUND)):
+        asking = Asking(RoundTrip(handshake))
+        asking.begin([(5, 6)], 0)
+        assert asking.deadline == length
+
+
 @pytest.mark.parametrize(
     ("rtt", "variance", "length"),
     [

@@ -21,7 +21,7 @@ def base(request: pytest.FixtureRequest) -> int:
 
 def measured(smoothed: int, variance: int) -> RoundTrip:
     round_trip = RoundTrip()
-    round_trip.smoothed, round_trip.variance, round_trip.is_measured = smoothed, variance, True
+    round_trip.smoothed, round_trip.variance, round_trip.is_known = smoothed, variance, True
     return round_trip
 
 

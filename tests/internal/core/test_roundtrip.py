@@ -17,8 +17,27 @@ def known(trip: RoundTrip) -> tuple[int, int]:
 def test_before_anything_is_known() -> None:
     trip = RoundTrip()
     assert known(trip) == (100 * MILLISECOND, 50 * MILLISECOND)
-    assert not trip.is_measured
+    assert not trip.is_known
     assert trip.patience == 300 * MILLISECOND
+
+
+def test_the_handshakes_round_trip_stands_in_until_there_is_a_better_one() -> None:
+    for is_sample in (True, False):
+        trip = RoundTrip(40_000)
+        assert known(trip) == (40_000, 5_000)
+        assert trip.is_known
+        trip.report(INITIAL_RTT, 4_000, is_receiving=False)
+        assert known(trip) == (40_000, 5_000)
+        if is_sample:
+            trip.sample(20_000)
+        else:
+            trip.report(20_000, 10_000, is_receiving=True)
+        assert known(trip) == (20_000, 10_000)
+        assert trip.is_known
+
+
+def test_a_handshake_that_took_for_ever_pushes_no_timer_out_of_sight() -> None:
+    assert RoundTrip(3600 * SECOND).smoothed == LARGEST_RTT
 
 
 def test_samples_as_libsrt_smooths_them() -> None:
@@ -32,7 +51,7 @@ def test_samples_as_libsrt_smooths_them() -> None:
         trip.sample(sample)
         assert known(trip) == (smoothed, variance)
         assert trip.patience == patience
-        assert trip.is_measured
+        assert trip.is_known
 
 
 def test_the_peer_that_has_measured_nothing_teaches_nothing() -> None:
@@ -40,10 +59,10 @@ def test_the_peer_that_has_measured_nothing_teaches_nothing() -> None:
     trip.report(INITIAL_RTT, INITIAL_VARIANCE, is_receiving=False)
     trip.report(INITIAL_RTT, 4_000, is_receiving=False)
     trip.report(40_000, INITIAL_VARIANCE, is_receiving=False)
-    assert not trip.is_measured
+    assert not trip.is_known
     trip.report(40_000, 4_000, is_receiving=False)
     assert known(trip) == (40_000, 4_000)
-    assert trip.is_measured
+    assert trip.is_known
     trip.report(INITIAL_RTT, INITIAL_VARIANCE, is_receiving=False)
     assert known(trip) == (40_000, 4_000)
     trip.report(INITIAL_RTT, 3_000, is_receiving=False)

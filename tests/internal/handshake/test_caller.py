@@ -195,6 +195,19 @@ def test_opened() -> None:
     assert one.events() == []
 
 
+def test_how_long_the_way_is_is_told_by_the_quickest_answer() -> None:
+    """The conclusion's may have waited for an application."""
+    one = agreeing(START + 40_000)
+    assert opened(hear(one, response(), START + SECOND // 4)).round_trip == 40_000
+
+
+def test_answers_to_what_was_said_twice_do_not_tell_how_long_the_way_is() -> None:
+    one = caller()
+    one.handle_timer(START + REPEAT)
+    hear(one, cookie_reply(), START + REPEAT + 1000)
+    assert opened(hear(one, response(), START + REPEAT + 2000)).round_trip == 0
+
+
 def test_a_response_without_destination() -> None:
     """Listeners built on libsrt up to 1.3.0 do not fill it in."""
     one = caller()
