@@ -50,7 +50,7 @@ class Cable:
     def look(self) -> None:
         pass
 
-    def unregister(self, socket_id: int) -> None:
+    def unregister(self, socket_id: int, farewell: bytes) -> None:
         pass
 
     def release(self) -> None:
