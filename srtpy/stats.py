@@ -92,7 +92,7 @@ class ConnStats:
     recv_ackacks: int
     recv_dropped: int  # given up as too late
     recv_dropped_bytes: int
-    recv_belated: int  # arrived too late to be of use
+    recv_belated: int  # arrived when its place had been played or given up; repeats before that are duplicates
     recv_belated_bytes: int
     recv_duplicates: int  # arrived more than once
     recv_undecrypt: int  # no key we have opens them, or they came in clear where that is not allowed

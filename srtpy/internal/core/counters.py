@@ -79,7 +79,7 @@ class Counters:
     recv_loss: int  # sequence numbers seen missing on arrival
     recv_dropped: int  # given up: too late, or dropped by the sender's word
     recv_dropped_bytes: int  # estimated by the average payload
-    recv_belated: int  # arrived after we had moved past them
+    recv_belated: int  # arrived after we had moved past them; libsrt adds repeats of what is acknowledged and unread
     recv_belated_bytes: int
     belated_time_average: float  # milliseconds, smoothed as libsrt does (1/5)
     recv_duplicates: int  # arrived more than once
