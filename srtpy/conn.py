@@ -19,9 +19,10 @@ from srtpy.callbacks import CALLBACKS, Repeated
 from srtpy.channel import Address, Channel
 from srtpy.config import Config
 from srtpy.errors import PEER_ERROR_FILE_SYSTEM, ConnClosedError, WouldBlockError
-from srtpy.inside import ConnState, Inside
+from srtpy.inside import Inside
 from srtpy.internal.clock.units import Micros
 from srtpy.internal.session.dialing import Dialing
+from srtpy.internal.session.fate import ConnState
 from srtpy.internal.session.session import Session
 from srtpy.internal.session.waiting import AT_ONCE, Deadline
 from srtpy.observing import Observer, Watch

@@ -1,6 +1,6 @@
 """A connection's inside as the door sees it: the session, its settings, how it stands.
 
-Lives here: `ConnState` and `PollFlag`; readings of counts and gauges, applying settings to a
+Lives here: `PollFlag`; readings of counts and gauges, applying settings to a
 running connection, control packets on the application's behalf.
 Never here: reading and writing (conn.py calls the session), what an option is (options.py).
 """
@@ -10,33 +10,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import fields
-from enum import IntEnum, IntFlag
+from enum import IntFlag
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from srtpy.config import Config
 from srtpy.internal.clock.units import Micros, from_seconds, to_seconds
+from srtpy.internal.session.fate import ConnState
 from srtpy.internal.session.session import Session
 from srtpy.stats import Reading
 from srtpy.timeouts import Timeouts
 
 T = TypeVar("T")
-
-
-class ConnState(IntEnum):
-    """Where a connection or listener stands."""
-
-    INIT = 1
-    OPENED = 2
-    LISTENING = 3
-    CONNECTING = 4
-    CONNECTED = 5
-    BROKEN = 6
-    CLOSING = 7
-    CLOSED = 8
-    NON_EXIST = 9
-
-    def __str__(self) -> str:
-        return self.name.lower()
 
 
 class PollFlag(IntFlag):
@@ -101,7 +85,7 @@ class Inside:
     @property
     def state(self) -> ConnState:
         """Where the connection stands."""
-        return ConnState(self.session.state)
+        return self.session.state
 
     @property
     def negotiated(self) -> object:

@@ -19,7 +19,8 @@ from srtpy.errors import (
     ReadOnlyOptionError,
 )
 from srtpy.fields import CryptoMode
-from srtpy.inside import ConnState, Inside
+from srtpy.inside import Inside
+from srtpy.internal.session.fate import ConnState
 from srtpy.limits import MAX_LINGER
 from srtpy.timeouts import seconds
 

@@ -16,7 +16,7 @@ from srtpy.errors import (
     ConnClosedError,
     PeerError,
 )
-from srtpy.inside import ConnState
+from srtpy.internal.session.fate import ConnState
 from srtpy.options import VERSION, SockOpt
 from srtpy.stats import ConnStats
 from tests.connected import SHORT, join, pair

@@ -4,14 +4,8 @@ import time
 
 import pytest
 
-from srtpy.inside import ConnState, PollFlag
-from srtpy.internal.session.fate import State
+from srtpy.inside import PollFlag
 from tests.connected import SHORT, join, pair
-
-
-def test_states_are_the_sessions() -> None:
-    assert [int(one) for one in ConnState] == [int(one) for one in State]
-    assert str(ConnState.CONNECTED) == "connected"
 
 
 def test_flags_are_libsrts() -> None:

@@ -16,8 +16,9 @@ from srtpy.errors import (
     WouldBlockError,
 )
 from srtpy.fields import CryptoMode
-from srtpy.inside import ConnState, PollFlag
+from srtpy.inside import PollFlag
 from srtpy.internal.handshake.offer import SRT_VERSION
+from srtpy.internal.session.fate import ConnState
 from srtpy.options import PRE_CONNECT_ONLY, TABLE, VERSION, BindingTime, KmState, SockOpt
 from tests.connected import join, pair
 

@@ -15,7 +15,7 @@ from srtpy.config import Config
 from srtpy.errors import ConnClosedError, ConnectionBrokenError, PeerShutdownError
 from srtpy.internal.session.accepting import Accepting
 from srtpy.internal.session.dialing import dial
-from srtpy.internal.session.fate import State
+from srtpy.internal.session.fate import ConnState
 from srtpy.internal.session.waiting import Deadline
 from tests.internal.session.fakes import in_thread, until
 from tests.threads.conftest import Connect, core
@@ -42,7 +42,7 @@ def test_after_the_peers_close_everything_comes_in_its_time_and_then_the_end(con
     closing.result()
     # SHUTDOWN leaves when the peer has played everything; libsrt's own close loses what it has not
     assert 0.4 < time.monotonic() - begun < 3.0
-    assert accepted.state is State.BROKEN
+    assert accepted.state is ConnState.BROKEN
     with pytest.raises(PeerShutdownError):
         accepted.writer.write(b"x")
     assert accepted.reader.read() == b""
@@ -69,7 +69,7 @@ def test_many_close_and_many_wait(connect: Connect) -> None:
     for call in calls:
         with pytest.raises(ConnClosedError):
             call.result()
-    assert accepted.state is State.CLOSED
+    assert accepted.state is ConnState.CLOSED
     assert caller.reader.read(deadline=SOON) == b""
 
 
@@ -78,7 +78,7 @@ def test_both_close_at_once(connect: Connect) -> None:
         pair = connect()
         for closer in [in_thread(side.close) for side in pair]:
             closer.result()
-        assert [side.state for side in pair] == [State.CLOSED, State.CLOSED]
+        assert [side.state for side in pair] == [ConnState.CLOSED, ConnState.CLOSED]
 
 
 def test_closing_with_a_full_buffer_and_a_dead_peer_ends_by_the_linger(connect: Connect) -> None:
@@ -107,7 +107,7 @@ def test_a_silent_peer_breaks_the_connection_after_the_idle_timeout(connect: Con
         for side in (caller, accepted):
             with pytest.raises(ConnectionBrokenError, match="silent"):
                 side.reader.read(deadline=SOON)
-            assert side.state is State.BROKEN
+            assert side.state is ConnState.BROKEN
             with pytest.raises(ConnectionBrokenError):
                 side.writer.write(b"x")
         assert 0.8 < time.monotonic() - begun < 4.0

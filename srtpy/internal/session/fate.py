@@ -1,6 +1,6 @@
 """Where a connection stands, and why it can no longer be read or written.
 
-Lives here: `State` (numbers as libsrt's SRT_SOCKSTATUS), `Fate`, which turns what happened
+Lives here: `ConnState` (numbers as libsrt's SRT_SOCKSTATUS), `Fate`, which turns what happened
 into the error a reader or a writer gets.
 Never here: noticing what happened (engine.py), closing (session.py).
 """
@@ -12,7 +12,7 @@ from enum import IntEnum
 from srtpy.errors import ConnClosedError, ConnectionBrokenError, PeerError, PeerShutdownError, SRTError
 
 
-class State(IntEnum):
+class ConnState(IntEnum):
     """Where a connection or listener stands."""
 
     INIT = 1
@@ -23,7 +23,10 @@ class State(IntEnum):
     BROKEN = 6
     CLOSING = 7
     CLOSED = 8
-    NONEXIST = 9
+    NON_EXIST = 9
+
+    def __str__(self) -> str:
+        return self.name.lower()
 
 
 class Fate:
@@ -50,7 +53,7 @@ class Fate:
     )
 
     def __init__(self) -> None:
-        self.state = State.CONNECTED
+        self.state = ConnState.CONNECTED
         self.is_ending = False
         self.is_unwritable = False
         self.is_finished = False
@@ -77,7 +80,7 @@ class Fate:
 
     def closing(self) -> None:
         """Note that this side closes."""
-        self.state = State.CLOSED if self.is_down else State.CLOSING
+        self.state = ConnState.CLOSED if self.is_down else ConnState.CLOSING
         self.is_ending = self.is_unwritable = True
 
     def finished(self) -> None:
@@ -90,19 +93,19 @@ class Fate:
         """Note that threads and socket have been given back."""
         self.is_down = self.is_finished = True
         if self.is_closing:
-            self.state = State.CLOSED
+            self.state = ConnState.CLOSED
 
     @property
     def is_closing(self) -> bool:
         """Whether this side closes or has closed: what is not yet due is given up."""
-        return self.state >= State.CLOSING
+        return self.state >= ConnState.CLOSING
 
     def _peer_gone(self) -> None:
         self.is_ending = self.is_unwritable = True
         if self.is_closing:
             self.is_finished = True  # nobody is left to wait for
         else:
-            self.state = State.BROKEN
+            self.state = ConnState.BROKEN
 
     def refusal_to_read(self) -> SRTError | None:
         """Return what a reader gets once everything has been read; None is the end of the stream."""

@@ -50,7 +50,7 @@ from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.control import PADDING
 from srtpy.internal.packet.header import ControlType, SocketId, pack_control_header
 from srtpy.internal.session.engine import Engine
-from srtpy.internal.session.fate import State
+from srtpy.internal.session.fate import ConnState
 from srtpy.internal.session.loops import receive_loop, timer_loop
 from srtpy.internal.session.neighbours import Core, Wire
 from srtpy.internal.session.reading import Reader
@@ -143,7 +143,7 @@ class Session:
         return answer
 
     @property
-    def state(self) -> State:
+    def state(self) -> ConnState:
         """Where the connection stands."""
         return self.engine.fate.state
 

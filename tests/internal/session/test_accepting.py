@@ -25,7 +25,7 @@ from srtpy.internal.packet.header import ControlType
 from srtpy.internal.packet.keymaterial import KeyState
 from srtpy.internal.session import accepting
 from srtpy.internal.session.accepting import Accepting, listen
-from srtpy.internal.session.fate import State
+from srtpy.internal.session.fate import ConnState
 from srtpy.internal.session.judging import Applicant, Judge, Judges, by_bool, by_code
 from srtpy.internal.session.registry import OPEN
 from srtpy.internal.session.session import Session
@@ -518,7 +518,7 @@ def test_a_forks_child_does_not_listen(listener: Accepting) -> None:
     with PlainCaller(listener.local_address) as caller:
         caller.connect()
         session = listener.accept(SOON)
-        assert session.state is State.CONNECTED
+        assert session.state is ConnState.CONNECTED
         session.close()
 
 

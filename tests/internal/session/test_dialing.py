@@ -29,7 +29,7 @@ from srtpy.internal.packet.header import CONTROL, HEADER, ControlType
 from srtpy.internal.session import dialing
 from srtpy.internal.session.accepting import Accepting, listen
 from srtpy.internal.session.dialing import Dialing, dial, new_isn, new_socket_id
-from srtpy.internal.session.fate import State
+from srtpy.internal.session.fate import ConnState
 from srtpy.internal.session.judging import by_code
 from srtpy.internal.session.waiting import AT_ONCE, Deadline
 from tests.internal.session.fakes import until
@@ -74,7 +74,7 @@ def test_ids_and_numbers_are_in_range_and_unlike() -> None:
 def test_a_session_at_work(listener: Accepting) -> None:
     session = dial(listener.local_address, QUICK)
     other = listener.accept()
-    assert session.state is State.CONNECTED
+    assert session.state is ConnState.CONNECTED
     assert session.negotiated.peer_socket_id == other.socket_id
     assert (session.remote_address, other.remote_address) == (listener.local_address, session.local_address)
     names = {thread.name for thread in threading.enumerate()}
@@ -123,7 +123,7 @@ def test_a_listener_that_starts_a_moment_later_is_found(nobody: int) -> None:
     threading.Event().wait(0.05)  # the machine has said no by now
     listener = listen(("127.0.0.1", nobody), Config(linger=0.0), 1)
     session = attempt.wait(Deadline.after(5.0))
-    assert session.state is State.CONNECTED
+    assert session.state is ConnState.CONNECTED
     session.close()
     listener.close()
 
@@ -228,7 +228,7 @@ def test_without_waiting(listener: Accepting) -> None:
     assert attempt.is_settled
     assert attempt.wait() is session
     attempt.close()
-    assert session.state is State.CLOSED
+    assert session.state is ConnState.CLOSED
 
 
 def test_not_yet(mute: socket.socket) -> None:

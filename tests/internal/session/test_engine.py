@@ -9,7 +9,7 @@ from srtpy.internal.clock.units import NEVER, SECOND
 from srtpy.internal.core.events import Broken, Event, Finished, PeerClosed, PeerFailed
 from srtpy.internal.packet.header import Datagram
 from srtpy.internal.session.engine import DELIVERY_GAP, LAZY_DELIVERY, PROMISE, TIMER_SLACK, WORTHWHILE_ROOM, Engine
-from srtpy.internal.session.fate import State
+from srtpy.internal.session.fate import ConnState
 from srtpy.internal.session.waiting import Sleepers
 from tests.internal.session.fakes import FakeCore, Running, in_thread, row, sleep_once, until
 
@@ -166,13 +166,13 @@ def test_when_the_timer_thread_has_to_be_awake(
 @pytest.mark.parametrize(
     ("event", "state", "is_finished"),
     [
-        (PeerClosed(), State.BROKEN, False),
-        (Broken("silence"), State.BROKEN, False),
-        (PeerFailed(4000), State.CONNECTED, False),
-        (Finished(), State.CLOSING, True),
+        (PeerClosed(), ConnState.BROKEN, False),
+        (Broken("silence"), ConnState.BROKEN, False),
+        (PeerFailed(4000), ConnState.CONNECTED, False),
+        (Finished(), ConnState.CLOSING, True),
     ],
 )
-def test_news_wakes_everyone(event: Event, state: State, is_finished: bool) -> None:
+def test_news_wakes_everyone(event: Event, state: ConnState, is_finished: bool) -> None:
     bench = Bench()
     engine = bench.engine
     sleepers = [bench.sleeper(one) for one in (engine.readable, engine.writable, engine.sooner)]
@@ -198,7 +198,7 @@ def test_a_forks_child_starts_with_a_lock_nobody_holds() -> None:
     bench.engine.lock.acquire()
     bench.engine.abandon()
     with bench.engine.lock:
-        assert bench.engine.fate.state is State.CLOSED
+        assert bench.engine.fate.state is ConnState.CLOSED
         assert bench.engine.fate.is_down
 
 

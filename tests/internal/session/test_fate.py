@@ -5,27 +5,41 @@ from collections.abc import Callable
 import pytest
 
 from srtpy.errors import ConnClosedError, ConnectionBrokenError, PeerError, PeerShutdownError
-from srtpy.internal.session.fate import Fate, State
+from srtpy.internal.session.fate import ConnState, Fate
 
 
 def nothing(fate: Fate) -> None:
     pass
 
 
+def test_states_have_libsrts_numbers_and_are_told_in_words() -> None:
+    assert [(int(one), str(one)) for one in ConnState] == [
+        (1, "init"),
+        (2, "opened"),
+        (3, "listening"),
+        (4, "connecting"),
+        (5, "connected"),
+        (6, "broken"),
+        (7, "closing"),
+        (8, "closed"),
+        (9, "non_exist"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("what", "state", "read", "write"),
     [
-        (Fate.peer_closed, State.BROKEN, None, PeerShutdownError),
-        (lambda fate: fate.broke("silence"), State.BROKEN, ConnectionBrokenError, ConnectionBrokenError),
-        (lambda fate: fate.peer_failed(4000), State.CONNECTED, None, PeerError),
-        (Fate.closing, State.CLOSING, ConnClosedError, ConnClosedError),
+        (Fate.peer_closed, ConnState.BROKEN, None, PeerShutdownError),
+        (lambda fate: fate.broke("silence"), ConnState.BROKEN, ConnectionBrokenError, ConnectionBrokenError),
+        (lambda fate: fate.peer_failed(4000), ConnState.CONNECTED, None, PeerError),
+        (Fate.closing, ConnState.CLOSING, ConnClosedError, ConnClosedError),
     ],
 )
 def test_what_happened_decides_what_readers_and_writers_get(
-    what: Callable[[Fate], None], state: State, read: type[Exception] | None, write: type[Exception]
+    what: Callable[[Fate], None], state: ConnState, read: type[Exception] | None, write: type[Exception]
 ) -> None:
     fate = Fate()
-    assert fate.state is State.CONNECTED
+    assert fate.state is ConnState.CONNECTED
     assert [fate.is_ending, fate.is_unwritable, fate.is_finished, fate.is_down] == [False] * 4
     what(fate)
     assert fate.state is state
@@ -51,7 +65,7 @@ def test_closing_wins_over_the_peers_end() -> None:
     fate = Fate()
     fate.peer_closed()
     fate.closing()
-    assert fate.state is State.CLOSING
+    assert fate.state is ConnState.CLOSING
     assert fate.is_closing
     assert isinstance(fate.refusal_to_read(), ConnClosedError)
     assert isinstance(fate.refusal_to_write(), ConnClosedError)
@@ -62,7 +76,7 @@ def test_a_peer_that_goes_while_we_close_leaves_nothing_to_wait_for(end: Callabl
     fate = Fate()
     fate.closing()
     end(fate)
-    assert fate.state is State.CLOSING
+    assert fate.state is ConnState.CLOSING
     assert fate.is_finished
 
 
@@ -70,15 +84,15 @@ def test_the_end() -> None:
     fate = Fate()
     fate.closing()
     fate.finished()
-    assert (fate.state, fate.is_down) == (State.CLOSING, False)
+    assert (fate.state, fate.is_down) == (ConnState.CLOSING, False)
     fate.down()
-    assert (fate.state, fate.is_down) == (State.CLOSED, True)
+    assert (fate.state, fate.is_down) == (ConnState.CLOSED, True)
 
 
 def test_who_has_said_all_has_closed() -> None:
     fate = Fate()
     fate.finished()
-    assert (fate.state, fate.is_ending, fate.is_unwritable) == (State.CLOSING, True, True)
+    assert (fate.state, fate.is_ending, fate.is_unwritable) == (ConnState.CLOSING, True, True)
 
 
 def test_taken_down_before_it_is_closed() -> None:
@@ -88,9 +102,9 @@ def test_taken_down_before_it_is_closed() -> None:
     fate.down()
     states = [fate.state]
     fate.closing()
-    assert [*states, fate.state] == [State.BROKEN, State.CLOSED]
+    assert [*states, fate.state] == [ConnState.BROKEN, ConnState.CLOSED]
 
 
 def test_the_numbers_are_libsrts() -> None:
-    assert [int(state) for state in State] == list(range(1, 10))
-    assert int(State.CONNECTED) == 5
+    assert [int(state) for state in ConnState] == list(range(1, 10))
+    assert int(ConnState.CONNECTED) == 5

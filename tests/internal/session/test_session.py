@@ -15,7 +15,7 @@ from srtpy.errors import ConnClosedError, ConnectionBrokenError, DeadlineError
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, SECOND
 from srtpy.internal.core.events import Broken, Finished, PeerClosed, PeerFailed
-from srtpy.internal.session.fate import State
+from srtpy.internal.session.fate import ConnState
 from srtpy.internal.session.registry import OPEN
 from srtpy.internal.session.session import Session
 from srtpy.internal.session.waiting import Deadline
@@ -96,7 +96,7 @@ def test_asking(rig: Rig) -> None:
 
 def test_who_it_is(rig: Rig) -> None:
     session = rig.session
-    assert (session.socket_id, session.state) == (77, State.CONNECTED)
+    assert (session.socket_id, session.state) == (77, ConnState.CONNECTED)
     assert (session.local_address, session.remote_address) == (("127.0.0.1", 9000), ("127.0.0.1", 9001))
 
 
@@ -151,7 +151,7 @@ def test_both_threads_end_and_the_socket_is_given_back(rig: Rig) -> None:
     rig.session.close()
     assert not threads("srt-recv-77")
     assert not threads("srt-timer-77")
-    assert rig.session.state is State.CLOSED
+    assert rig.session.state is ConnState.CLOSED
     assert rig.wire.calls == ["unregister 77", "release"]
     assert rig.down.is_set()
 
@@ -168,7 +168,7 @@ def test_a_second_close_waits_for_the_first(rig: Rig) -> None:
     rig.core.finishes_at_once = False
     rig.start()
     closers = [in_thread(rig.session.close) for _ in range(8)]
-    until(lambda: rig.session.state is State.CLOSING)
+    until(lambda: rig.session.state is ConnState.CLOSING)
     assert not any(closer.is_done for closer in closers)
     rig.session.ask(lambda now: rig.core.finish())
     for closer in closers:
@@ -202,7 +202,7 @@ def test_a_thread_of_ours_that_closes_does_not_wait_for_itself(rig: Rig, thread:
         rig.start()
     assert asked.wait(5)
     rig.session.close()
-    assert rig.session.state is State.CLOSED
+    assert rig.session.state is ConnState.CLOSED
 
 
 def test_lingering_ends_when_the_core_has_finished(rig: Rig) -> None:
@@ -234,7 +234,7 @@ def test_with_the_peer_gone_there_is_nothing_to_wait_for(rig: Rig, news: PeerClo
     states = [rig.session.state]
     rig.session.close()
     assert rig.core.closings == [0]
-    assert [*states, rig.session.state] == [State.BROKEN, State.CLOSED]
+    assert [*states, rig.session.state] == [ConnState.BROKEN, ConnState.CLOSED]
 
 
 @pytest.mark.parametrize("news", [PeerClosed(), Broken("silence")])
@@ -290,7 +290,7 @@ def _in_the_child(rig: Rig, before: int) -> int:
         return 1
     rig.session.close()
     OPEN.shut_down()
-    if rig.session.state is not State.CLOSED or len(rig.wire.bursts) != before:
+    if rig.session.state is not ConnState.CLOSED or len(rig.wire.bursts) != before:
         return 2
     return 0 if rig.wire.calls == ["abandon"] else 3
 
@@ -310,7 +310,7 @@ def test_a_close_that_is_interrupted_goes_on_by_itself(rig: Rig, monkeypatch: py
         rig.session.close()
     until(rig.down.is_set)
     assert rig.wire.bursts == [[b"SHUTDOWN"]]
-    until(lambda: rig.session.state is State.CLOSED)
+    until(lambda: rig.session.state is ConnState.CLOSED)
     with pytest.raises(ConnClosedError):
         rig.session.reader.read()
 
@@ -344,7 +344,7 @@ def test_a_signals_handler_may_close_whatever_it_has_interrupted(rig: Rig, monke
         assert rig.session.writer.write(b"last words") == 10
     finally:
         signal.signal(signal.SIGUSR1, before)
-    until(lambda: rig.session.state is State.CLOSED)
+    until(lambda: rig.session.state is ConnState.CLOSED)
     assert rig.wire.bursts[0] == [b"last words"]
     until(lambda: not threads("srt-close-77"))
 
@@ -391,7 +391,7 @@ def test_a_fault_of_ours_breaks_the_connection_and_leaves_no_thread(
     until(rig.down.is_set)
     assert "a bug" in caplog.text
     rig.session.close()
-    assert rig.session.state is State.CLOSED
+    assert rig.session.state is ConnState.CLOSED
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -418,7 +418,7 @@ def test_closing_what_was_never_started() -> None:
     rig = Rig()
     rig.session.close()
     assert rig.wire.calls == ["unregister 77", "release"]
-    assert rig.session.state is State.CLOSED
+    assert rig.session.state is ConnState.CLOSED
 
 
 @pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), KeyboardInterrupt()])
