@@ -8,12 +8,12 @@ Draft: none; libsrt's socket options (SRTO_*), in seconds, packets and bytes per
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import Final, Self, Unpack, cast
 
 from srtpy.fields import CryptoMode
 from srtpy.limits import DEFAULT_MAX_BW, PACKET_OVERHEAD
+from srtpy.secrecy import Secret, hide
 from srtpy.settings import RULES, ConfigFields, Settings, did_you_mean
 from srtpy.url import ffmpeg_query, libsrt_query, parse_url, split_address, write_url
 
@@ -34,12 +34,15 @@ class Config(Settings):
     __slots__ = ()
 
     def __init__(self, **changes: Unpack[ConfigFields]) -> None:
+        hide(changes)
         for one in fields(self):
             object.__setattr__(self, one.name, one.default)
-        self._assign(cast(Mapping[str, object], changes))
+        self._assign(changes)
 
     def __setattr__(self, name: str, value: object) -> None:
         rule = RULES.get(name)
+        if rule is not None and rule.secret and isinstance(value, str):
+            value = Secret(value)
         if rule is None:
             raise AttributeError(f"Config has no field {name!r}{did_you_mean(name)}")
         object.__setattr__(self, name, rule.checked(name, value))
@@ -52,7 +55,7 @@ class Config(Settings):
                 shown.append(f"{one.name}=" + ("<hidden>" if RULES[one.name].secret else repr(value)))
         return f"Config({', '.join(shown)})"
 
-    def _assign(self, changes: Mapping[str, object]) -> None:
+    def _assign(self, changes: ConfigFields) -> None:
         for name, value in changes.items():
             if name not in RULES:
                 raise TypeError(f"Config has no field {name!r}{did_you_mean(name)}")
@@ -64,10 +67,11 @@ class Config(Settings):
 
     def replace(self, **changes: Unpack[ConfigFields]) -> Self:
         """Return a copy with some fields changed; each is checked as on assignment."""
+        hide(changes)
         twin = type(self)()
         for one in fields(self):
             object.__setattr__(twin, one.name, getattr(self, one.name))
-        twin._assign(cast(Mapping[str, object], changes))
+        twin._assign(changes)
         return twin
 
     @classmethod
@@ -81,8 +85,9 @@ class Config(Settings):
         Raises:
             ValueError: not an srt:// URL, or a value that cannot be; the text names the key or field.
         """
+        url = Secret(url)
         config = cls()
-        config._assign(parse_url(url).fields)
+        config._assign(cast(ConfigFields, parse_url(url).fields))
         return config
 
     def to_url(self, address: str | tuple[str, int], mode: str = "caller") -> str:

@@ -14,6 +14,7 @@ from srtpy.config import Config
 from srtpy.conn import Conn
 from srtpy.internal.session.dialing import Dialing
 from srtpy.listener import listen
+from srtpy.secrecy import Secret, hide
 from srtpy.settings import ConfigFields
 from srtpy.url import SrtUrl, parse_url
 
@@ -23,6 +24,7 @@ AddressLike: TypeAlias = str | Sequence[object]
 
 def settings(config: Config | None, fields: ConfigFields) -> Config:
     """Return a copy of `config` with `fields` changed, checked as a whole."""
+    hide(fields)
     merged = (config or Config()).replace(**fields)
     merged.validate()
     return merged
@@ -47,6 +49,7 @@ def dial(
         NobodyListeningError: nobody answered, and the peer's machine said that nobody listens.
         OSError: the name is not known, or there is no way there.
     """
+    hide(fields)
     return _dial(address, settings(config, fields), None, wait)
 
 
@@ -79,6 +82,8 @@ def open_url(url: str, **fields: Unpack[ConfigFields]) -> Conn:
         DeadlineError: no caller came within `timeout`.
         OSError: what `dial` and `listen` raise.
     """
+    url = Secret(url)
+    hide(fields)
     parsed = parse_url(url, is_quiet=True)
     config = settings(Config.from_url(url), fields)
     conn = _accept_one(parsed, config) if parsed.mode == "listener" else _call(parsed, config)

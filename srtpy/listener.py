@@ -23,6 +23,7 @@ from srtpy.internal.session.accepting import Accepting
 from srtpy.internal.session.accepting import listen as start_listening
 from srtpy.internal.session.judging import Applicant, Judge, by_bool, by_code
 from srtpy.internal.session.waiting import Deadline
+from srtpy.secrecy import Secret, hide
 from srtpy.settings import ConfigFields
 from srtpy.timeouts import seconds
 
@@ -55,6 +56,7 @@ class ConnRequest:
             ValueError: it has not 10 to 80 bytes.
         """
         if self._choose is not None:
+            passphrase = Secret(passphrase) if isinstance(passphrase, str) else passphrase
             self._choose(passphrase)
 
 
@@ -224,6 +226,7 @@ def listen(
         ValueError: an address or a setting that cannot be.
         OSError: the name is not known, or the address cannot be bound.
     """
+    hide(fields)
     if backlog < 1:
         raise ValueError(f"backlog={backlog} is out of range: 1 or more connections")
     merged = (config or Config()).replace(**fields)

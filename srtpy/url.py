@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote_to_bytes
 
+from srtpy.secrecy import SECRET_FIELDS, Secret, redacted
+
 Mode: TypeAlias = Literal["caller", "listener", "rendezvous"]
 Address: TypeAlias = tuple[str, int]
 
@@ -157,7 +159,7 @@ _PARSERS: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "payloadsize": ("payload_size", _whole),
     "lossmaxttl": ("loss_max_ttl", _whole),
     "streamid": ("stream_id", _text),
-    "passphrase": ("passphrase", _text),
+    "passphrase": ("passphrase", Secret),
     "pbkeylen": ("key_length", _key_length),
     "kmrefreshrate": ("km_refresh_rate", _whole),
     "kmpreannounce": ("km_pre_announce", _whole),
@@ -210,9 +212,17 @@ def parse_url(url: str, *, is_quiet: bool = False) -> SrtUrl:
     Raises:
         ValueError: not an srt:// URL, or a value that makes no sense; the text names the key.
     """
+    url = Secret(url)
+    try:
+        return _parse(url, is_quiet)
+    except ValueError as error:
+        raise error.with_traceback(None) from None  # what its frames hold is the URL, in pieces
+
+
+def _parse(url: str, is_quiet: bool) -> SrtUrl:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() != "srt":
-        raise ValueError(f"not an srt:// URL: {scheme + separator}...")
+        raise ValueError(f"not an srt:// URL: {redacted(scheme) + separator}...")
     authority, _, query = rest.partition("?")
     authority, _, path = authority.partition("/")
     host, port = split_address(authority)
@@ -230,9 +240,17 @@ def _warn_of_what_is_left_out(path: str, keys: Iterable[str]) -> None:
     """Warn whoever called srtpy, at their line."""
     left_out = []
     if path:
+        path = redacted(path)
         left_out.append(f"the URL's path {'/' + path!r} is left out, SRT has none; did you mean streamid={path}?")
+    before = ""
     for key in keys:
-        if key not in _PARSERS and key not in _LATER and key not in _ADDRESS_KEYS:
+        before, follows = key, before
+        if key in _PARSERS or key in _LATER or key in _ADDRESS_KEYS:
+            continue
+        if follows in SECRET_FIELDS:  # it may be the rest of one
+            left_out.append(f"what follows {follows} in the URL is no key and left out; an & in it is written %26")
+            before = follows
+        else:
             name = _FFMPEG_NAMES.get(key, "")
             hint = f"; the key is {name} (and times are in milliseconds)" if name else ""
             left_out.append(f"the URL's key {key!r} is unknown and left out{hint}")
@@ -255,9 +273,11 @@ def split_address(text: str) -> Address:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host or "[" in host or "]" in host:
-        raise ValueError(f"{text!r}: write an IPv6 address in brackets, as in [::1]:9000")
+        raise ValueError(f"{redacted(text)!r}: write an IPv6 address in brackets, as in [::1]:9000")
     if not colon or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
-        raise ValueError(f"{text!r} has no port: write host:port, :port or [address]:port, with a port up to 65535")
+        raise ValueError(
+            f"{redacted(text)!r} has no port: write host:port, :port or [address]:port, with a port up to 65535"
+        )
     return host, int(port)
 
 
@@ -337,6 +357,7 @@ def _encoded(value: str) -> str:
 
 def _plain(value: str, key: str, *, is_secret: bool = False) -> str:
     """Return a value as ffmpeg reads it: nothing decoded but "+" for a space."""
+    value = Secret(value) if is_secret else value
     if "&" in value or "+" in value:
         shown = f"this {key}" if is_secret else repr(value)
         option = {"streamid": "srt_streamid"}.get(key, key)
@@ -374,7 +395,8 @@ def libsrt_query(fields: Mapping[str, object], mss: int) -> dict[str, str]:
         elif isinstance(value, int):  # flags and modes too
             written[key] = str(int(value))
         else:
-            written[key] = _number(value) if isinstance(value, float) else _encoded(str(value))
+            text = _number(value) if isinstance(value, float) else _encoded(str(value))
+            written[key] = Secret(text) if key in SECRET_FIELDS else text
     if fields.get("snd_syn") is False and fields.get("rcv_syn") is False:
         written["blocking"] = "0"
     return written
@@ -411,7 +433,7 @@ def ffmpeg_query(fields: Mapping[str, object], mss: int) -> dict[str, str]:
         elif key == "streamid":
             written[key] = _plain(str(fields["stream_id"]), key)
         elif key == "passphrase":
-            written[key] = _plain(str(fields["passphrase"]), key, is_secret=True)
+            written[key] = Secret(_plain(Secret(fields["passphrase"]), key, is_secret=True))
         elif key not in _ONLY_HERE:
             written[_TO_FFMPEG.get(key, key)] = text
     for key, name in (("send_buffer_size", "udp_send_buf_size"), ("recv_buffer_size", "udp_recv_buf_size")):
