@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from itertools import count
 from typing import IO, Any
 
 import srtpy
@@ -230,7 +231,7 @@ class Worker:
         wanted, rate, burst, size = self.wanted, self.wanted["rate"], self.wanted["burst"], self.wanted["size"]
         limit, end, conns = wanted["count"], self.ends_at(), self.conns
         source = self.from_file() if wanted["in"] else self.numbered()
-        for turn, message in enumerate(source):
+        for turn in count():
             if self.stop.is_set() or 0 < limit <= turn:
                 break
             if rate and turn % burst == 0:
@@ -238,6 +239,9 @@ class Worker:
                 if pause > 0:
                     time.sleep(pause)
             if turn % burst == 0 and time.monotonic() >= end:
+                break
+            message = next(source, None)  # stamped now, not before the pause
+            if message is None:
                 break
             conns[turn % len(conns)].write(message)
             tally.messages += 1
