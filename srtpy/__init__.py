@@ -29,8 +29,8 @@ from srtpy.errors import (
     WatcherClosedError,
     WouldBlockError,
 )
-from srtpy.fields import CryptoMode
-from srtpy.inside import PollFlag
+from srtpy.fields import CongestionType, CryptoMode, TransType
+from srtpy.inside import ConnState, PollFlag
 from srtpy.internal.session.fate import ConnState
 from srtpy.latency import low_latency
 from srtpy.limits import (
@@ -145,4 +145,6 @@ __all__ = [
     "open_url",
     "parse_stream_id",
     "std_logger",
+    "CongestionType",
+    "TransType",
 ]

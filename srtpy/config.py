@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Final, Self, Unpack, cast
 
-from srtpy.fields import CryptoMode
-from srtpy.limits import DEFAULT_MAX_BW, PACKET_OVERHEAD
+from srtpy.fields import CongestionType, CryptoMode, TransType
+from srtpy.limits import DEFAULT_MAX_BW, MAX_LINGER, PACKET_OVERHEAD, UNLIMITED
 from srtpy.secrecy import Secret, hide
 from srtpy.settings import RULES, ConfigFields, Settings, did_you_mean
 from srtpy.url import ffmpeg_query, libsrt_query, parse_url, split_address, write_url
@@ -119,12 +119,12 @@ class Config(Settings):
         Raises:
             ValueError: fields that contradict each other.
         """
+        self._check_mode()
         if self.payload_size > self.largest_payload:
             raise ValueError(
                 f"payload_size={self.payload_size} does not fit mss={self.mss}: "
                 f"at most {self.largest_payload} bytes (mss - {PACKET_OVERHEAD})"
             )
-
         room = self.largest_payload - _GCM_TAG
         if self.passphrase and self.crypto_mode is CryptoMode.GCM and self.payload_size > room:
             raise ValueError(f"payload_size={self.payload_size} leaves no room for AES-GCM's tag: at most {room} bytes")
@@ -134,6 +134,25 @@ class Config(Settings):
                 f"km_pre_announce={self.km_pre_announce} is too early: at most {half} packets before the next"
             )
 
+    def _check_mode(self) -> None:
+        if not self.effective_message_api and not self.is_file:
+            raise ValueError(
+                "message_api=False makes a stream of bytes, and live mode (trans_type=LIVE) plays each message at its"
+                " time: leave message_api out, or use trans_type=FILE"
+            )
+        if not self.effective_message_api and self.effective_congestion is CongestionType.LIVE:
+            raise ValueError(
+                "congestion='live' paces messages, and message_api=False makes a stream of bytes: leave congestion"
+                " out, or use message_api=True"
+            )
+        if self.is_file and self.crypto_mode is CryptoMode.GCM:
+            raise ValueError("crypto_mode=GCM works in live mode only: for trans_type=FILE use CTR, or AUTO")
+
+    @property
+    def is_file(self) -> bool:
+        """Whether this is file mode: nothing has a time, everything arrives."""
+        return self.trans_type is TransType.FILE
+
     @property
     def largest_payload(self) -> int:
         """The most a packet of `mss` bytes can carry."""
@@ -141,12 +160,16 @@ class Config(Settings):
 
     @property
     def effective_recv_latency(self) -> float:
-        """Seconds that what we receive is held at least."""
+        """Seconds that what we receive is held at least; 0 where nothing is delivered by its time."""
+        if self.is_file:
+            return 0.0
         return self.latency if self.recv_latency is None else self.recv_latency
 
     @property
     def effective_peer_latency(self) -> float:
         """Seconds that we ask the peer to hold what it receives."""
+        if self.is_file:
+            return 0.0
         return self.latency if self.peer_latency is None else self.peer_latency
 
     @property
@@ -161,23 +184,40 @@ class Config(Settings):
 
     @property
     def effective_max_bw(self) -> int:
-        """`max_bw` with live mode's default: bytes per second, 0 (from the input), or -1 (unlimited)."""
-        return DEFAULT_MAX_BW if self.max_bw is None else self.max_bw
+        """`max_bw` with the mode's default: bytes per second, 0 (from the input), or -1 (unlimited)."""
+        if self.max_bw is not None:
+            return self.max_bw
+        return UNLIMITED if self.effective_congestion is CongestionType.FILE else DEFAULT_MAX_BW
 
     @property
     def effective_nak_report(self) -> bool:
         """Whether we repeat loss reports periodically."""
-        return self.nak_report is not False
+        return not self.is_file if self.nak_report is None else self.nak_report
 
     @property
     def effective_retransmit_algo(self) -> int:
         """1: a packet is not sent again within one round trip of the last time; 0: whenever asked."""
-        return 1 if self.retransmit_algo is None else self.retransmit_algo
+        return int(not self.is_file) if self.retransmit_algo is None else self.retransmit_algo
 
     @property
     def effective_tlpktdrop(self) -> bool:
-        """Whether what comes too late is given up."""
-        return self.tlpktdrop is not False
+        """Whether what comes too late is given up; without a time nothing is late."""
+        return self.tlpktdrop is not False and not self.is_file
+
+    @property
+    def effective_message_api(self) -> bool:
+        """Whether messages are written and read, and not a stream of bytes."""
+        return not self.is_file if self.message_api is None else self.message_api
+
+    @property
+    def effective_congestion(self) -> CongestionType:
+        """Who sets the pace."""
+        return self.congestion or (CongestionType.FILE if self.is_file else CongestionType.LIVE)
+
+    @property
+    def effective_linger(self) -> float | None:
+        """Seconds that closing may take; None: until the peer has played everything."""
+        return MAX_LINGER if self.linger is None and self.is_file else self.linger
 
 
 def default_config() -> Config:

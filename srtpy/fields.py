@@ -1,7 +1,7 @@
 """What a setting may hold: the rule behind each field of `Config`.
 
 Lives here: `Rule` (kind, unit, range, libsrt's name), the check of a value against it, the
-makers of dataclass fields that carry one, `CryptoMode`.
+makers of dataclass fields that carry one, the enums they take.
 Never here: the settings themselves (config.py).
 """
 
@@ -11,7 +11,7 @@ import math
 import operator
 import reprlib
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum, StrEnum
 from typing import Any, Final, TypeVar, cast
 
 LONGEST: Final = 31_536_000.0
@@ -33,6 +33,23 @@ class CryptoMode(IntEnum):
         return self.name.lower()
 
 
+class TransType(IntEnum):
+    """What a connection is for: media that is played as it comes, or bulk that arrives whole."""
+
+    LIVE = 0
+    FILE = 1
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class CongestionType(StrEnum):
+    """Who sets the pace: the input (live), or what the path can carry (file)."""
+
+    LIVE = "live"
+    FILE = "file"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """What a field may hold."""
@@ -49,6 +66,8 @@ class Rule:
     none: bool = False
     minus_one_is_none: bool = False
     secret: bool = False
+    members: type[Enum] | None = None
+    """The enum whose members, or their values, are taken."""
 
     def allowed(self) -> str:
         """Say for people what may be assigned."""
@@ -60,6 +79,9 @@ class Rule:
             text = f"{self.low:g} to {self.high:g} bytes of UTF-8, or nothing"
         elif self.kind == "choice":
             text = " or ".join(str(value) for value in self.also)
+        elif self.members is not None:
+            *others, last = [f"{one.name} ({one.value!r})" for one in self.members]
+            text = f"a {self.members.__name__}: {', '.join(others)} or {last}"
         elif self.kind == "text":
             text = f"at most {self.high:g} bytes of UTF-8 without NUL"
         else:
@@ -99,7 +121,6 @@ class Rule:
 _WRONG_TYPE: Final = object()
 _KINDS: Final = {
     "flag": "True or False",
-    "mode": "a CryptoMode: AUTO (0), CTR (1) or GCM (2)",
     "version": "a version as text (1.4.0) or int (0x010400), 1.0.0 to 255.255.255",
     "logger": "a logging.Logger or an object with log(level, category, socket_id, message)",
 }
@@ -169,11 +190,14 @@ def _check_choice(rule: Rule, name: str, value: object) -> object:
     return int(value)
 
 
-def _check_mode(rule: Rule, name: str, value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int):
+def _check_member(rule: Rule, name: str, value: object) -> object:
+    assert rule.members is not None
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return _WRONG_TYPE
+    if isinstance(value, str) is not issubclass(rule.members, str):
         return _WRONG_TYPE
     try:
-        return CryptoMode(value)
+        return rule.members(value)
     except ValueError:
         raise rule.wrong(name, value) from None
 
@@ -198,7 +222,7 @@ _CHECKS: Final = {
     "text": _check_text,
     "secret": _check_secret,
     "choice": _check_choice,
-    "mode": _check_mode,
+    "member": _check_member,
     "version": _check_version,
     "logger": _check_logger,
 }
@@ -248,9 +272,11 @@ def choice(default: T, means: str, source: str, values: tuple[int, ...], **more:
     )
 
 
-def mode(default: CryptoMode, means: str, source: str) -> CryptoMode:
-    """Return a field of a `CryptoMode`."""
-    return field(default=default, metadata={"rule": Rule(kind="mode", means=means, source=source)})
+def member(default: T, of: type[Enum], means: str, source: str, **more: Any) -> T:
+    """Return a field of an enum's members."""
+    return field(
+        default=default, metadata={"rule": Rule(kind="member", means=means, source=source, members=of, **more)}
+    )
 
 
 def version(default: int, means: str, source: str) -> int:

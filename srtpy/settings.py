@@ -17,11 +17,13 @@ from typing import Final, TypedDict
 from srtpy.fields import (
     LONGEST,
     MOST_PACKETS,
+    CongestionType,
     CryptoMode,
     Rule,
+    TransType,
     choice,
     flag,
-    mode,
+    member,
     rate,
     seconds,
     secret,
@@ -62,6 +64,9 @@ _LONGEST_KEY_USE: Final = 1 << 30
 class ConfigFields(TypedDict, total=False):
     """The fields of `Config` as keywords, for `dial(..., latency=0.2)` and the like."""
 
+    trans_type: TransType
+    message_api: bool | None
+    congestion: CongestionType | str | None
     latency: float
     recv_latency: float | None
     peer_latency: float | None
@@ -108,6 +113,18 @@ class ConfigFields(TypedDict, total=False):
 class Settings:
     """The fields of a `Config`, which checks them."""
 
+    trans_type: TransType = member(  # noqa: RUF009 - a field as the others
+        TransType.LIVE,
+        TransType,
+        "LIVE: each message at its time, or not at all; FILE: everything, as fast as it goes",
+        "SRTO_TRANSTYPE",
+    )
+    message_api: bool | None = flag(
+        None, "whole messages (True) or a stream of bytes; None: messages when live", "SRTO_MESSAGEAPI", none=True
+    )
+    congestion: CongestionType | None = member(  # noqa: RUF009 - a field as the others
+        None, CongestionType, "who sets the pace; None: as trans_type", "SRTO_CONGESTION", none=True
+    )
     latency: float = seconds(
         DEFAULT_LATENCY,
         "how long after it was written a message is read, both ways",
@@ -158,7 +175,7 @@ class Settings:
     )
     max_bw: int | None = rate(
         None,
-        "sending rate, headers included; None: 125,000,000, -1: unlimited, 0: from the input",
+        "sending rate, headers included; None: 125,000,000, for files unlimited; -1: unlimited; 0: from the input",
         "SRTO_MAXBW",
         low=-1,
         none=True,
@@ -202,8 +219,8 @@ class Settings:
     key_length: int | None = choice(
         None, "bytes of a key; None: the other side's choice, else 16", "SRTO_PBKEYLEN", (16, 24, 32), none=True
     )
-    crypto_mode: CryptoMode = mode(  # noqa: RUF009 - a field as the others
-        CryptoMode.AUTO, "how to encrypt; AUTO: the caller's choice, CTR", "SRTO_CRYPTOMODE"
+    crypto_mode: CryptoMode = member(  # noqa: RUF009 - a field as the others
+        CryptoMode.AUTO, CryptoMode, "how to encrypt; AUTO: the caller's choice, CTR", "SRTO_CRYPTOMODE"
     )
     km_refresh_rate: int = whole(
         DEFAULT_KM_REFRESH_RATE,
@@ -226,18 +243,28 @@ class Settings:
     min_version: int = version(0x010000, "oldest SRT version of a peer", "SRTO_MINVERSION")
     linger: float | None = seconds(
         None,
-        "how long close waits; None: until the peer has played everything",
+        "how long close waits; None: until the peer has played everything, for files 180",
         "SRTO_LINGER",
         0.0,
         MAX_LINGER,
         none=True,
     )
-    nak_report: bool | None = flag(None, "report losses again and again; None: yes", "SRTO_NAKREPORT", none=True)
+    nak_report: bool | None = flag(
+        None, "report losses again and again; None: yes when live", "SRTO_NAKREPORT", none=True
+    )
     retransmit_algo: int | None = whole(
-        None, "1: not again within a round trip; None: 1", "SRTO_RETRANSMITALGO", "(which algorithm)", 0, 1, none=True
+        None,
+        "1: not again within a round trip; None: 1, for files 0",
+        "SRTO_RETRANSMITALGO",
+        "(which algorithm)",
+        0,
+        1,
+        none=True,
     )
     drift_tracer: bool = flag(True, "follow the peer's clock", "SRTO_DRIFTTRACER")
-    tlpktdrop: bool | None = flag(None, "skip what is too late; None: yes", "SRTO_TLPKTDROP", none=True)
+    tlpktdrop: bool | None = flag(
+        None, "skip what is too late; None: yes; never for files", "SRTO_TLPKTDROP", none=True
+    )
     snd_syn: bool = flag(True, "writing may wait", "SRTO_SNDSYN")
     rcv_syn: bool = flag(True, "reading may wait", "SRTO_RCVSYN")
     udp_send_buf_size: int = whole(

@@ -127,6 +127,16 @@ def _maybe_flag(value: str) -> bool | None:
     return None if value == "-1" else _flag(value)
 
 
+def _trans_type(value: str) -> int:
+    if value.lower() not in ("live", "file"):
+        raise ValueError("neither live nor file")
+    return int(value.lower() == "file")
+
+
+def _congestion(value: str) -> str:
+    return "file" if value == "vod" else value  # libsrt congctl.cpp has both names for it
+
+
 def _key_length(value: str) -> int | None:
     return _whole(value or "0") or None
 
@@ -140,6 +150,9 @@ def _text(value: str) -> str:
 
 
 _PARSERS: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
+    "transtype": ("trans_type", _trans_type),
+    "messageapi": ("message_api", _flag),
+    "congestion": ("congestion", _congestion),
     "latency": ("latency", _latency),
     "rcvlatency": ("recv_latency", _latency),
     "peerlatency": ("peer_latency", _latency),
@@ -180,9 +193,6 @@ _ADDRESS_KEYS: Final = frozenset({"mode", "adapter", "port", "bind", "timeout", 
 
 _LATER: Final[dict[str, frozenset[str]]] = {
     "packetfilter": frozenset({""}),
-    "congestion": frozenset({"live"}),
-    "transtype": frozenset({"live"}),
-    "messageapi": frozenset({"1", "yes", "on", "true"}),
     "tsbpdmode": frozenset({"1", "yes", "on", "true"}),
     "groupconnect": frozenset({"0", "no", "off", "false"}),
     "groupminstabletimeo": frozenset(),
@@ -392,6 +402,8 @@ def libsrt_query(fields: Mapping[str, object], mss: int) -> dict[str, str]:
             written[key] = _number(float(str(value)) * 1000) if float(str(value)) >= 0 else "-1"
         elif name in ("send_buf_size", "recv_buf_size"):
             written[key] = str(int(str(value)) * (mss - UDP_HEADERS))
+        elif name == "trans_type":
+            written[key] = str(value)
         elif isinstance(value, int):  # flags and modes too
             written[key] = str(int(value))
         else:
@@ -403,6 +415,7 @@ def libsrt_query(fields: Mapping[str, object], mss: int) -> dict[str, str]:
 
 
 _TO_FFMPEG: Final = {
+    "congestion": "smoother",
     "conntimeo": "connect_timeout",
     "payloadsize": "pkt_size",
     "fc": "ffs",

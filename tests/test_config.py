@@ -11,13 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srtpy.config import Config, default_config
-from srtpy.fields import CryptoMode
+from srtpy.fields import CongestionType, CryptoMode, TransType
 from srtpy.limits import DEFAULT_MAX_BW
 from srtpy.log import LogCategory, LogLevel
 from srtpy.settings import RULES
 from srtpy.url import parse_url
 
 DEFAULTS: dict[str, object] = {
+    "trans_type": TransType.LIVE,
+    "message_api": None,
+    "congestion": None,
     "latency": 0.120,
     "recv_latency": None,
     "peer_latency": None,
@@ -267,6 +270,64 @@ def test_what_none_stands_for() -> None:
         False,
         0,
     )
+
+
+def test_what_none_stands_for_in_file_mode() -> None:
+    config = Config(trans_type=TransType.FILE)
+    assert config.is_file
+    assert (config.effective_recv_latency, config.effective_peer_latency) == (0, 0)
+    assert (config.effective_nak_report, config.effective_tlpktdrop, config.effective_retransmit_algo) == (
+        False,
+        False,
+        0,
+    )
+    assert config.effective_message_api is False
+    assert config.effective_congestion is CongestionType.FILE
+    assert config.effective_linger == 180
+    assert config.effective_max_bw == -1
+    assert config.effective_payload_size == 1456
+    config.validate()
+    config = config.replace(linger=2, message_api=True, max_bw=0, nak_report=True, retransmit_algo=1, payload_size=1316)
+    assert (config.effective_linger, config.effective_message_api, config.effective_max_bw) == (2, True, 0)
+    assert (config.effective_nak_report, config.effective_retransmit_algo, config.effective_payload_size) == (
+        True,
+        1,
+        1316,
+    )
+    config.validate()
+
+
+def test_what_none_stands_for_in_live_mode() -> None:
+    config = Config()
+    assert not config.is_file
+    assert config.effective_message_api is True
+    assert config.effective_congestion is CongestionType.LIVE
+    assert config.effective_linger is None
+
+
+def test_modes_are_members_or_their_values() -> None:
+    assert Config(trans_type=1).trans_type is TransType.FILE  # type: ignore[arg-type]
+    assert Config(congestion="file").congestion is CongestionType.FILE
+    assert (str(TransType.FILE), str(CongestionType.FILE)) == ("file", "file")
+    for wrong in ({"trans_type": 2}, {"congestion": "bbr"}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))}="):
+            Config(**wrong)
+    for wrong_type in ({"trans_type": "file"}, {"trans_type": True}, {"congestion": 1}, {"message_api": 1}):
+        with pytest.raises(TypeError):
+            Config(**wrong_type)
+
+
+@pytest.mark.parametrize(
+    ("fields", "match"),
+    [
+        ({"message_api": False}, "message_api=False makes a stream of bytes, and live mode"),
+        ({"trans_type": 1, "congestion": "live"}, "congestion='live' paces messages"),
+        ({"trans_type": 1, "crypto_mode": 2}, "crypto_mode=GCM works in live mode only"),
+    ],
+)
+def test_modes_that_do_not_go_together(fields: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        Config(**fields).validate()
 
 
 def test_derived_sizes() -> None:

@@ -6,9 +6,10 @@ import sys
 import srtpy
 
 EXPECTED = """
+    TransType
     AcceptFunc AcceptRejectFunc Address AddressLike AlreadyWatchedError BindingTime Boundary BytesLike
     ClosedError Config ConfigFields Conn ConnClosedError ConnRequest ConnState ConnStats ConnectionBrokenError
-    ConnectionTimeoutError CryptoMode CsvWriter DEFAULT_KM_PRE_ANNOUNCE DEFAULT_KM_REFRESH_RATE
+    CongestionType ConnectionTimeoutError CryptoMode CsvWriter DEFAULT_KM_PRE_ANNOUNCE DEFAULT_KM_REFRESH_RATE
     DEFAULT_CONN_TIMEOUT DEFAULT_FC DEFAULT_LATENCY DEFAULT_MAX_BW DEFAULT_MSS DEFAULT_OVERHEAD_BW
     DEFAULT_PEER_IDLE_TIMEOUT DEFAULT_RECV_BUF_SIZE DEFAULT_SEND_BUF_SIZE DeadlineError ExtendedConnStats
     GroupClosedError InvalidOptionError JsonLinesWriter KmState Listener ListenerClosedError LogCategory

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from srtpy.config import Config
 from srtpy.dialer import open_url
-from srtpy.fields import CryptoMode
+from srtpy.fields import CongestionType, CryptoMode, TransType
 from srtpy.url import parse_url, split_address
 from tests.vectors import vectors
 
@@ -158,7 +158,12 @@ def test_modes() -> None:
         ("srt://h:1?mss=9000", "76 to 1500"),
         ("srt://h:1?nakreport=maybe", "neither yes nor no"),
         ("srt://h:1?streamid=%FF", "UTF-8"),
-        ("srt://h:1?congestion=file", "congestion in the URL is not supported yet"),
+        ("srt://h:1?packetfilter=fec", "packetfilter in the URL is not supported yet"),
+        ("srt://h:1?transtype=bulk", "transtype=bulk in the URL: neither live nor file"),
+        (
+            "srt://h:1?congestion=bbr",
+            "congestion='bbr' is out of range: None or a CongestionType: LIVE .'live'. or FILE",
+        ),
         ("srt://h:1?pbkeylen=17", "key_length=17 is out of range: None or 16 or 24 or 32"),
         ("srt://h:1?pbkeylen=long", "not a whole number"),
         ("srt://h:1?cryptomode=3", "crypto_mode=3 is out of range"),
@@ -201,6 +206,17 @@ def test_encryption() -> None:
     assert {"passphrase=correct+horse", "pbkeylen=32", "kmrefreshrate=1000", "kmpreannounce=100"} < set(written)
     assert "enforced_encryption=0" in written
     assert not [pair for pair in written if "cryptomode" in pair]
+
+
+def test_file_mode() -> None:
+    config = Config.from_url("srt://h:1?transtype=file&latency=120")
+    assert config == Config(trans_type=TransType.FILE)
+    assert Config.from_url(config.to_url("h:1")) == config
+    config = Config.from_url("srt://h:1?latency=120&messageapi=1&congestion=vod&transtype=FILE")
+    assert config == Config(trans_type=TransType.FILE, message_api=True, congestion=CongestionType.FILE)
+    assert Config.from_url(config.to_url("h:1")) == config
+    written = config.to_ffmpeg_url("h:1").partition("?")[2].split("&")
+    assert {"transtype=file", "messageapi=1", "smoother=file"} < set(written)
 
 
 def test_neutral_values_of_later_features_pass() -> None:
