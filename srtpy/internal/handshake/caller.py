@@ -32,6 +32,7 @@ from srtpy.internal.handshake.negotiation import (
     Negotiated,
     Opened,
     Refused,
+    congestion_block,
     dotted,
     negotiate_response,
     request_settings,
@@ -285,6 +286,9 @@ class Caller:
         if self._config.stream_id:
             announced |= ANNOUNCES_CONFIG
             extensions.append(Extension(ExtensionKind.STREAM_ID, encode_text(self._config.stream_id)))
+        if congestion := congestion_block(self._config):
+            announced |= ANNOUNCES_CONFIG
+            extensions.extend(congestion)
         offered = self._keys.offer(theirs.encryption)
         if offered:
             announced |= ANNOUNCES_KEYS
@@ -308,6 +312,17 @@ class Caller:
                 hint = "; or it knows no AES-GCM: try crypto_mode CTR" if config.crypto_mode.name == "GCM" else ""
                 return f"a passphrase is set here and the listener has none; set the same one there, or none here{hint}"
             return "the listener demands encryption and no passphrase is set here; set the listener's"
+        if reason == RejectReason.MESSAGE_API:
+            ours, theirs = ("messages", "a byte stream")[:: 1 if config.effective_message_api else -1]
+            return (
+                f"here it is {ours} and at the listener {theirs}; "
+                "compare trans_type (live, file) and message_api on both sides"
+            )
+        if reason == RejectReason.CONGESTION:
+            return (
+                f"the listener's congestion control is not ours, {config.effective_congestion.value!r}; "
+                "compare trans_type (live, file) and congestion on both sides"
+            )
         if reason == RejectReason.CRYPTO:
             return f"{reason.advice} (here it is {config.crypto_mode.name})"
         if reason == RejectReason.VERSION:

@@ -29,6 +29,7 @@ from srtpy.internal.handshake.negotiation import (
     REQUEST_RULES,
     Negotiated,
     Refusal,
+    congestion_block,
     first_objection,
     judge_words,
     negotiate_request,
@@ -39,6 +40,7 @@ from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.control import PADDING
 from srtpy.internal.packet.extensions import peer_address_field
 from srtpy.internal.packet.handshake import (
+    ANNOUNCES_CONFIG,
     ANNOUNCES_KEYS,
     ANNOUNCES_SRT,
     HANDSHAKE_SIZE,
@@ -242,12 +244,14 @@ class Answerer:
         if isinstance(agreed, Refusal):
             return agreed
         blocks = [Extension(ExtensionKind.HSRSP, response_settings(agreed).encode())]
+        congestion = congestion_block(mine)
+        blocks.extend(congestion)
         if keys:
             blocks.append(Extension(ExtensionKind.KMRSP, keys))
         answer = replace(
             theirs,
             encryption=_size_field(mine),
-            extension=ANNOUNCES_SRT | (ANNOUNCES_KEYS if keys else 0),
+            extension=ANNOUNCES_SRT | (ANNOUNCES_CONFIG if congestion else 0) | (ANNOUNCES_KEYS if keys else 0),
             mss=agreed.mss,
             flow_window=mine.effective_recv_buf_size,
             socket_id=socket_id,

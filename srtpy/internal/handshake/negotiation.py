@@ -31,8 +31,9 @@ from srtpy.internal.packet.extensions import (
     TSBPD_RECEIVE,
     TSBPD_SEND,
     SrtExtension,
+    encode_text,
 )
-from srtpy.internal.packet.handshake import ANNOUNCES_SRT, VERSION_5, Handshake
+from srtpy.internal.packet.handshake import ANNOUNCES_SRT, VERSION_5, Extension, ExtensionKind, Handshake
 from srtpy.internal.packet.header import SocketId
 from srtpy.internal.seq.number import SEQ_MASK, SequenceNumber
 from srtpy.limits import MIN_MSS, PACKET_OVERHEAD
@@ -110,7 +111,9 @@ def _latency_ms(seconds: float) -> int:
 
 def request_settings(config: Config) -> SrtExtension:
     """Return the HSREQ of an initiator with this config."""
-    flags = TSBPD_SEND | TSBPD_RECEIVE | CRYPT | RETRANSMIT_FLAG | PACKET_FILTER
+    flags = CRYPT | RETRANSMIT_FLAG | PACKET_FILTER
+    flags |= TSBPD_SEND | TSBPD_RECEIVE if not config.is_file else 0
+    flags |= 0 if config.effective_message_api else STREAM
     flags |= TLPKTDROP if config.effective_tlpktdrop else 0
     flags |= PERIODIC_NAK if config.effective_nak_report else 0
     own, peer = _latency_ms(config.effective_recv_latency), _latency_ms(config.effective_peer_latency)
@@ -127,6 +130,12 @@ def response_settings(agreed: Negotiated) -> SrtExtension:
     flags |= RETRANSMIT_FLAG if agreed.peer_retransmit_flag else 0
     own, peer = agreed.recv_latency // MILLISECOND, agreed.peer_latency // MILLISECOND
     return SrtExtension(SRT_VERSION, flags, own, peer)
+
+
+def congestion_block(config: Config) -> tuple[Extension, ...]:
+    """Return the block both sides need of a connection that is not live, and no other."""
+    name = config.effective_congestion.value
+    return () if name == LIVE else (Extension(ExtensionKind.CONGESTION, encode_text(name)),)
 
 
 # ---- the rules -----------------------------------------------------------------------------
@@ -171,10 +180,11 @@ def _has_no_empty_text(_config: Config, _theirs: Handshake, offer: Offer) -> Ref
     return None
 
 
-def _sends_messages(_config: Config, _theirs: Handshake, offer: Offer) -> Refusal | None:
-    if offer.settings.flags & STREAM:
-        return Refusal(RejectReason.MESSAGE_API, "the peer sends a stream of bytes, we send messages")
-    return None
+def _sends_as_we_do(config: Config, _theirs: Handshake, offer: Offer) -> Refusal | None:
+    if bool(offer.settings.flags & STREAM) != config.effective_message_api:
+        return None
+    ours, theirs = ("messages", "a stream of bytes")[:: 1 if config.effective_message_api else -1]
+    return Refusal(RejectReason.MESSAGE_API, f"the peer sends {theirs}, we send {ours}")
 
 
 def _is_alone(_config: Config, _theirs: Handshake, offer: Offer) -> Refusal | None:
@@ -183,10 +193,11 @@ def _is_alone(_config: Config, _theirs: Handshake, offer: Offer) -> Refusal | No
     return None
 
 
-def _has_our_congestion(_config: Config, _theirs: Handshake, offer: Offer) -> Refusal | None:
+def _has_our_congestion(config: Config, _theirs: Handshake, offer: Offer) -> Refusal | None:
     name = LIVE if offer.congestion is None else offer.congestion
-    if name != LIVE:
-        return Refusal(RejectReason.CONGESTION, f"the peer's congestion control is {name!r}, ours is {LIVE!r}")
+    ours = config.effective_congestion.value
+    if name != ours:
+        return Refusal(RejectReason.CONGESTION, f"the peer's congestion control is {name!r}, ours is {ours!r}")
     return None
 
 
@@ -200,7 +211,7 @@ REQUEST_RULES: Final[tuple[Rule, ...]] = (
     _speaks_hsv5,
     _is_new_enough,
     _has_no_empty_text,
-    _sends_messages,
+    _sends_as_we_do,
     _is_alone,
     _has_our_congestion,
 )
@@ -324,15 +335,15 @@ def _agreed(
         peer_version=offer.settings.version,
         recv_latency=latencies[0],
         peer_latency=latencies[1],
-        tsbpd_receive=True,
+        tsbpd_receive=not config.is_file,
         tsbpd_send=bool(flags & TSBPD_RECEIVE),
         tlpktdrop=config.effective_tlpktdrop,
         peer_tlpktdrop=bool(flags & TLPKTDROP),
         nak_report=config.effective_nak_report,
         peer_nak_report=bool(flags & PERIODIC_NAK),
         peer_retransmit_flag=bool(flags & RETRANSMIT_FLAG),
-        message_api=True,
-        congestion=LIVE,
+        message_api=config.effective_message_api,
+        congestion=config.effective_congestion.value,
         stream_id=stream_id,
         start=clocks[0],
         peer_start=clocks[1],

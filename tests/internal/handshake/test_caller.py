@@ -85,6 +85,21 @@ def test_keys_may_object_to_the_response() -> None:
     assert Batch(header).headers[0][0] == 0x80050000  # SHUTDOWN: the listener has let us in
 
 
+@pytest.mark.parametrize(("config", "flags"), [({}, 0xE4), ({"message_api": True}, 0xA4)])
+def test_a_file_s_conclusion_names_its_congestion_control(config: dict[str, Any], flags: int) -> None:
+    one = caller(trans_type=1, stream_id="a", **config)
+    one.datagrams_to_send(START)
+    one.receive_datagrams(packet(cookie_reply(), CALLER_ID), START + 1000)
+    _, conclusion = said(one, START + 1000)
+    assert conclusion.extension == 5
+    assert [block.kind for block in conclusion.extensions] == [1, 5, 6]
+    assert SrtExtension.decode(conclusion.extensions[0].body) == SrtExtension(0x010505, flags, 0, 0)
+    assert conclusion.extensions[2].body == b"elif"
+    blocks = (settings_block(kind=2, flags=0xA4, receive_ms=0), Extension(ExtensionKind.CONGESTION, b"elif"))
+    agreed = opened(hear(one, response(extension=5, extensions=blocks)))
+    assert (agreed.congestion, agreed.message_api) == ("file", "message_api" in config)
+
+
 @pytest.mark.parametrize(
     ("config", "reason", "advice"),
     [
@@ -92,6 +107,9 @@ def test_keys_may_object_to_the_response() -> None:
         ({}, 1011, "no passphrase is set here"),
         ({"passphrase": "0123456789ab"}, 1011, "the listener has none"),
         ({"crypto_mode": 2}, 1017, "here it is GCM"),
+        ({}, 1012, "here it is messages and at the listener a byte stream; compare trans_type"),
+        ({"trans_type": 1}, 1012, "here it is a byte stream and at the listener messages; compare trans_type"),
+        ({"trans_type": 1}, 1013, "the listener's congestion control is not ours, 'file'; compare trans_type"),
         ({}, 1008, "newer SRT version than ours, 1.5.5"),
         ({}, 2403, "denies access"),
     ],

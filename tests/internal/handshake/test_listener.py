@@ -157,6 +157,30 @@ def test_acceptance() -> None:
     )
 
 
+@pytest.mark.parametrize(("flags", "message_api"), [(0xE4, False), (0xA4, True)])
+def test_a_file_s_caller_is_told_the_congestion_control(flags: int, message_api: bool) -> None:
+    answerer = listener(trans_type=1, message_api=message_api)
+    blocks = (settings_block(flags=flags, receive_ms=0), Extension(6, encode_text("file")))
+    agreed = answerer.accept(request(answerer, extension=5, extensions=blocks), OWN_ID, NOW)
+    assert isinstance(agreed, Negotiated)
+    _, reply = read((agreed.reply, b""))
+    assert reply.extension == 5
+    assert reply.extensions == (Extension(2, SrtExtension(0x010505, 0xA4, 0, 0).encode()), blocks[1])
+
+
+@pytest.mark.parametrize(
+    ("extension", "blocks", "reason"),
+    [
+        (1, (settings_block(),), 1012),
+        (1, (settings_block(flags=0xE4),), 1013),
+        (5, (settings_block(flags=0xE4), Extension(6, encode_text("live"))), 1013),
+    ],
+)
+def test_callers_that_do_not_send_files(extension: int, blocks: tuple[Extension, ...], reason: int) -> None:
+    answer = conclude(listener(trans_type=1), extension=extension, extensions=blocks)
+    assert rejection(answer) == reason
+
+
 def test_the_application_may_choose_another_config() -> None:
     answerer = listener()
     agreed = answerer.accept(request(answerer), OWN_ID, NOW, Config(latency=1.0))

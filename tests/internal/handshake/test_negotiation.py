@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from srtpy.config import Config
 from srtpy.errors import RejectReason
+from srtpy.fields import CongestionType, TransType
 from srtpy.internal.clock.units import MILLISECOND
 from srtpy.internal.handshake.negotiation import (
     LARGEST_WINDOW,
     Negotiated,
+    congestion_block,
     dotted,
     judge_entry,
     judge_words,
@@ -24,7 +26,8 @@ from srtpy.internal.handshake.negotiation import (
     response_settings,
 )
 from srtpy.internal.handshake.offer import SRT_VERSION, Offer
-from srtpy.internal.packet.extensions import GroupExtension, SrtExtension
+from srtpy.internal.packet.extensions import GroupExtension, SrtExtension, encode_text
+from srtpy.internal.packet.handshake import Extension, ExtensionKind
 from tests.internal.handshake.doorman import CALLER_ID, ISN, LIVE_FLAGS, handshake, refused
 
 OWN_ID = 0x11223344
@@ -255,6 +258,65 @@ def test_objections_to_requests_only() -> None:
 
 def test_congestion_said_out_loud() -> None:
     assert isinstance(request(Config(), offer(congestion="live")), Negotiated)
+
+
+STREAM = Config(trans_type=TransType.FILE)
+MESSAGES = Config(trans_type=TransType.FILE, message_api=True)
+PACED = Config(trans_type=TransType.FILE, message_api=True, congestion=CongestionType.LIVE)
+MODES = {"live": Config(), "stream": STREAM, "messages": MESSAGES, "paced": PACED}
+
+
+@pytest.mark.parametrize(
+    ("config", "flags", "congestion"),
+    [(Config(), 0xBF, "live"), (STREAM, 0xE4, "file"), (MESSAGES, 0xA4, "file"), (PACED, 0xA4, "live")],
+)
+def test_what_a_mode_announces_and_becomes(config: Config, flags: int, congestion: str) -> None:
+    settings = request_settings(config)
+    assert settings.flags == flags
+    blocks = congestion_block(config)
+    assert blocks == (() if congestion == "live" else (Extension(ExtensionKind.CONGESTION, encode_text(congestion)),))
+    is_live = flags == 0xBF
+    if not is_live:
+        assert (settings.receive_latency_ms, settings.send_latency_ms) == (0, 0)
+    there = request(config, Offer(settings, congestion=congestion))
+    here = response(config, Offer(response_settings(there), congestion=congestion))
+    assert not response_settings(there).flags & 0x40  # libsrt never sets STREAM in a response
+    for agreed in (here, there):
+        assert (agreed.tsbpd_receive, agreed.tsbpd_send, agreed.tlpktdrop, agreed.nak_report) == (is_live,) * 4
+        assert (agreed.peer_tlpktdrop, agreed.peer_nak_report) == (is_live,) * 2
+        assert (agreed.message_api, agreed.congestion) == (config.effective_message_api, congestion)
+        assert (agreed.recv_latency, agreed.peer_latency) == ((120_000,) * 2 if is_live else (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("caller", "listener", "reason"),
+    [
+        ("live", "stream", RejectReason.MESSAGE_API),
+        ("stream", "live", RejectReason.MESSAGE_API),
+        ("messages", "stream", RejectReason.MESSAGE_API),
+        ("stream", "messages", RejectReason.MESSAGE_API),
+        ("live", "messages", RejectReason.CONGESTION),
+        ("messages", "live", RejectReason.CONGESTION),
+        ("paced", "messages", RejectReason.CONGESTION),
+        ("messages", "paced", RejectReason.CONGESTION),
+    ],
+)
+def test_modes_that_do_not_match(caller: str, listener: str, reason: int) -> None:
+    mine, theirs = MODES[caller], MODES[listener]
+    said = None if mine.effective_congestion == "live" else mine.effective_congestion.value
+    result = request(theirs, Offer(request_settings(mine), congestion=said))
+    assert refused(result) == reason
+    if reason == RejectReason.MESSAGE_API:
+        words = "the peer sends messages, we send a stream", "the peer sends a stream of bytes, we send messages"
+        assert words[mine.effective_message_api is False] in result.text
+    else:
+        assert f"ours is {theirs.effective_congestion.value!r}" in result.text
+
+
+@pytest.mark.parametrize("role", [request, response])
+def test_a_peer_that_does_not_say_how_it_paces_is_live(role: Any) -> None:
+    assert refused(role(STREAM, offer(flags=0xE4))) == RejectReason.CONGESTION
+    assert refused(role(MESSAGES, offer(flags=0xA4, congestion="live"))) == RejectReason.CONGESTION
 
 
 @pytest.mark.parametrize("role", [request, response])
