@@ -97,15 +97,15 @@ def _half(mine: Config, theirs: Config, birth: Birth, *, is_caller: bool, delay:
         peer_version=0x010505,
         recv_latency=from_seconds(max(mine.effective_recv_latency, theirs.effective_peer_latency)),
         peer_latency=from_seconds(max(mine.effective_peer_latency, theirs.effective_recv_latency)),
-        tsbpd_receive=True,
-        tsbpd_send=True,
+        tsbpd_receive=not mine.is_file,
+        tsbpd_send=not theirs.is_file,
         tlpktdrop=mine.effective_tlpktdrop,
         peer_tlpktdrop=theirs.effective_tlpktdrop,
         nak_report=mine.effective_nak_report,
         peer_nak_report=theirs.effective_nak_report,
         peer_retransmit_flag=True,
-        message_api=True,
-        congestion="live",
+        message_api=mine.effective_message_api,
+        congestion=mine.effective_congestion.value,
         stream_id="",
         start=clock.local(0) - age,
         peer_start=clock.local(0) - stamp,
@@ -164,9 +164,9 @@ class _Opening:
         if self.connection is not None:
             self.connection.note_read(now)
 
-    def write(self, message: bytes, now: Micros) -> None:
+    def write(self, message: bytes, now: Micros, **more: Any) -> None:
         assert self.connection is not None, "not connected yet"
-        self.connection.write(message, now)
+        self.connection.write(message, now, **more)
 
 
 class Calling(_Opening):

@@ -200,7 +200,7 @@ class Stream:
     def gave_up(self, packets: int) -> None:
         """Hear that the sender will not send so many missing packets: a stream with a gap is no stream."""
         if packets:
-            self.failure = f"the peer gave up {packets} packets of a byte stream"
+            self.failure = f"the peer gave up a part of the byte stream (packets: {packets})"
 
 
 class _Fragments:

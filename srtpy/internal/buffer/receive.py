@@ -44,13 +44,19 @@ class ReceiveBuffer:
         messages: packets handed over, for the application to take.
     """
 
-    __slots__ = ("_blanks", "_head", "_holes", "_lead", "_rows", "_solid", "base", "capacity", "end", "messages")
+    __slots__ = (
+        *("_blanks", "_head", "_holes", "_lead", "_rows", "_solid"),
+        *("_made_of", "_together"),
+        *("base", "capacity", "end", "messages"),
+    )
 
     def __init__(self, isn: SequenceNumber, capacity: int) -> None:
         self.base = isn
         self.end = isn
         self.capacity = capacity
         self.messages: deque[Delivered] = deque()
+        self._made_of: deque[int] = deque()  # of how many packets each of the last messages was made, if of several
+        self._together = 0  # their sum
         self._rows: list[Delivered] = []
         self._head = 0  # index of the first place; rows before it are spent
         self._holes = 0
@@ -81,7 +87,17 @@ class ReceiveBuffer:
 
     def limit(self) -> int:
         """Return how many places there may be now: what is not read takes room."""
-        return self.capacity - len(self.messages)
+        return self.capacity - self.handed_over()
+
+    def handed_over(self) -> int:
+        """Return how many packets the application has yet to read: a message is one, unless it was made of more.
+
+        A reader takes from the left without telling anybody; what it has taken is found out here.
+        """
+        messages, made_of = len(self.messages), self._made_of
+        while len(made_of) > messages:
+            self._together -= made_of.popleft()
+        return messages - len(made_of) + self._together
 
     def next_missing(self) -> SequenceNumber:
         """Return the first sequence number that is neither here nor given up."""
@@ -89,7 +105,7 @@ class ReceiveBuffer:
 
     def unread(self) -> int:
         """Return how many packets without a gap before them wait to become due or to be read."""
-        return self._prefix() + len(self.messages)
+        return self._prefix() + self.handed_over()
 
     def first_packet(self) -> Delivered | None:
         """Return the earliest packet that is here, whatever is missing before it."""
@@ -104,7 +120,7 @@ class ReceiveBuffer:
 
     def held(self) -> int:
         """Return how many packets are here, whatever is missing between them, unread messages included."""
-        return len(self) - self._holes - self._blanks + len(self.messages)
+        return len(self) - self._holes - self._blanks + self.handed_over()
 
     def held_bytes(self) -> int:
         """Return the payload bytes of all packets held, unread messages included."""
@@ -187,10 +203,6 @@ class ReceiveBuffer:
             self.messages.extend(rows[head : head + due])
             self._advance(due)
 
-    def take_ready(self) -> None:
-        """Hand over all packets up to the first hole, whatever their time."""
-        self._hand_over_each(self._prefix())
-
     def skip(self) -> int:
         """Give up what is missing before the first packet that is here; return how many that were."""
         self.first_packet()
@@ -200,6 +212,28 @@ class ReceiveBuffer:
         self._blanks -= len(passed) - holes
         self._advance(len(passed))
         return holes
+
+    def peek(self, first: int, end: int) -> list[Delivered]:
+        """Return the rows from place `first` up to `end`, holes and blanks among them."""
+        return self._rows[self._head + first : self._head + end]
+
+    def hand_over(self, row: Delivered, packets: int) -> None:
+        """Give the application a row made of so many packets, which `leave` their places or are a `blank` there."""
+        self._made_of.append(packets)
+        self._together += packets
+        self.messages.append(row)
+
+    def leave(self, count: int) -> None:
+        """Leave the first `count` places behind; none is a hole."""
+        if self._blanks:
+            self._blanks -= sum([not row[0] for row in self._rows[self._head : self._head + count]])
+        self._advance(count)
+
+    def blank(self, first: int, end: int) -> None:
+        """Empty the places from `first` up to `end`: their packets were handed over out of turn."""
+        begin = self._head + first
+        self._blanks += sum([bool(row[0]) for row in self._rows[begin : self._head + end]])
+        self._rows[begin : self._head + end] = [BLANK] * (end - first)
 
     def refuse_first(self) -> None:
         """Replace the earliest packet that is here by nothing."""

@@ -134,6 +134,18 @@ class SendBuffer:
         if expires != NEVER:
             self._timed = len(rows)
 
+    def append_stream(self, data: bytes, start: int, end: int, limit: int, stamp: WireTime, origin: Micros) -> None:
+        """Queue bytes of a stream, from `start` up to `end` of `data`, in packets of at most `limit` bytes.
+
+        They are marked as one message whose O bit is clear, as libsrt does; receivers heed neither.
+        """
+        self.last_message = number = next_message(self.last_message)
+        pieces = [data[place : min(place + limit, end)] for place in range(start, end, limit)]
+        rows, first = self._rows, len(self._rows)
+        rows += [(number, stamp, piece, origin, NEVER) for piece in pieces]
+        rows[first] = (POSITION_FIRST | rows[first][0], *rows[first][1:])
+        rows[-1] = (POSITION_LAST | rows[-1][0], *rows[-1][1:])
+
     # ---- sent ------------------------------------------------------------------------------
 
     def send(self, count: int) -> list[Row]:

@@ -21,7 +21,7 @@ from srtpy.internal.congestion.arrivals import Arrivals
 from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.outbox import Outbox
 from srtpy.internal.core.roundtrip import RoundTrip
-from srtpy.internal.handshake.negotiation import Negotiated
+from srtpy.internal.handshake.negotiation import LIVE, Negotiated
 from srtpy.internal.packet.control import Ack
 from srtpy.internal.packet.header import ControlType
 from srtpy.internal.seq.number import SequenceNumber, precedes
@@ -34,6 +34,9 @@ FIRST_PATIENCE: Final[Micros] = 50 * MILLISECOND  # ours: see above; twice as lo
 LAST_DOUBLING: Final = 4  # ours: of that patience, up to libsrt's
 JOURNAL_SIZE: Final = 1024  # libsrt core.h ACK_WND_SIZE
 REOPENED: Final = 2  # ours: a window that has grown by more than this factor since it was last told is news
+# ours: Reads of many packets hide the probe pairs, and a file's sender does not grow beyond the capacity it is told.
+# So what arrives must not be all we say; where nothing is lost there is room for more.
+HOPE: Final = 2  # ours: see above
 VERSION_LONG: Final = 0x010002  # libsrt core.cpp sendCtrlAck: the one version that wants the sending rate too
 VERSION_FULL: Final = 0x010003  # libsrt core.cpp sendCtrlAck: from here on seven words; before, six
 
@@ -67,10 +70,33 @@ class Journal:
         return len(self._said)
 
 
+class Rates:
+    """What a full ACK says beside the position: how fast data arrives, what the link could carry."""
+
+    __slots__ = ("_arrivals", "_hope", "_payload_size", "_peer_version")
+
+    def __init__(self, negotiated: Negotiated, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
+        self._peer_version = negotiated.peer_version
+        self._payload_size = negotiated.payload_size
+        self._hope = 1 if negotiated.congestion == LIVE else HOPE
+
+    def words(self) -> list[int]:
+        """Return as many fields as the peer's version knows."""
+        packets, size = self._arrivals.speed()
+        capacity = max(self._arrivals.capacity(packets), packets * self._hope)
+        if self._peer_version >= VERSION_FULL:
+            return [packets, capacity, size]
+        if self._peer_version == VERSION_LONG:
+            return [packets, capacity, size, capacity * self._payload_size]
+        return [packets, capacity]
+
+
 class Acks:
     """Acknowledges what the receive buffer has.
 
     Attributes:
+        is_tight: whether the peer knows of so small a window that what the application reads is news.
         deadline: when an acknowledgement is to be said, or repeated.
     """
 
@@ -84,11 +110,9 @@ class Acks:
         counters: Counters,
         now: Micros,
     ) -> None:
-        self._peer_version = negotiated.peer_version
-        self._payload_size = negotiated.payload_size
         self._buffer = buffer
         self._round_trip = round_trip
-        self._arrivals = arrivals
+        self._rates = Rates(negotiated, arrivals)
         self._outbox = outbox
         self._counters = counters
         self._journal = Journal()
@@ -97,6 +121,8 @@ class Acks:
         self._said_light = buffer.base
         self._full_at = now - FULL_ACK_PERIOD
         self._window = buffer.capacity  # free places as last told
+        self._reopened_at = NEVER  # when a reopened window was told and not yet echoed
+        self.is_tight = False
         self.deadline: Micros = NEVER
 
     def note_arrivals(self, count: int, now: Micros) -> None:
@@ -122,7 +148,7 @@ class Acks:
         self._arrived = 0
         seq = self._buffer.next_missing()
         is_reopened = self._is_reopened()
-        if seq == self._confirmed and not is_reopened:
+        if seq == self._confirmed and not is_reopened and self._reopened_at == NEVER:
             self.deadline = NEVER
             return
         if seq == self._said and not is_reopened:
@@ -130,6 +156,8 @@ class Acks:
             if now < repeat_at:
                 self.deadline = repeat_at
                 return
+        if is_reopened:
+            self._reopened_at = now  # a sender that does not hear of it may wait for ever
         self._acknowledge(seq, now)
         self.deadline = now + self._patience()
 
@@ -143,9 +171,12 @@ class Acks:
         seq, said_at = entry
         if precedes(self._confirmed, seq):
             self._confirmed = seq
+        if said_at >= self._reopened_at:
+            self._reopened_at = NEVER
         taken = max(now - said_at, 1)
         self._round_trip.sample(taken)
-        if self._confirmed == self._buffer.next_missing() and not self._is_reopened():
+        is_known = self._confirmed == self._buffer.next_missing() and self._reopened_at == NEVER
+        if is_known and not self._is_reopened():
             self.deadline = NEVER
         return taken
 
@@ -154,23 +185,15 @@ class Acks:
         buffer = self._buffer
         round_trip = self._round_trip
         self._said = self._said_light = seq
+        self.is_tight = True  # first: who reads while we count is not counted, and must see that it matters
         self._window = max(buffer.capacity - buffer.unread(), 0)
+        self.is_tight = self._window * REOPENED < buffer.capacity
         report = [seq, round_trip.smoothed, round_trip.variance, self._window]
         if now - self._full_at >= FULL_ACK_PERIOD:
             self._full_at = now
-            report += self._rates()
+            report += self._rates.words()
         self._counters.sent_acks += 1
         self._outbox.control(ControlType.ACK, self._journal.enter(seq, now), Ack(*report).encode(), now)
-
-    def _rates(self) -> list[int]:
-        """Return the fields of a full ACK that only a full ACK has, as many as the peer's version knows."""
-        packets, size = self._arrivals.speed()
-        capacity = self._arrivals.capacity(packets)
-        if self._peer_version >= VERSION_FULL:
-            return [packets, capacity, size]
-        if self._peer_version == VERSION_LONG:
-            return [packets, capacity, size, capacity * self._payload_size]
-        return [packets, capacity]
 
     def _acknowledge_lightly(self, now: Micros) -> None:
         """Say how far we are, and nothing else, if that has moved; a reopened window takes a full ACK."""

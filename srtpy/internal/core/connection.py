@@ -118,9 +118,9 @@ class Connection:
         arrived = self._receiver.accept(batch, now, self.keys.open(batch))
         self.losses.note(arrived, now)
         self._acks.note_arrivals(batch.count, now)
-        self.delivery.note_arrivals(now)
-        if self._receiver.failure:
-            self._liveness.give_up(self._receiver.failure, now)
+        self.delivery.note_arrivals(now, arrived[1])
+        if self._receiver.failure or self.delivery.failure:
+            self._liveness.give_up(self._receiver.failure or self.delivery.failure, now)
 
     def _receive_control(self, packet: Batch, now: Micros) -> None:
         self.counters.recv_control += 1
@@ -156,10 +156,12 @@ class Connection:
 
     def _on_drop_request(self, header: Header, body: bytes, now: Micros) -> None:
         request = DropRequest.decode(body)
-        self._receiver.drop(request.first, request.last)
+        given_up = self._receiver.drop(request.first, request.last)
         self.losses.forget(request.first, request.last)
         self._acks.note_progress(now)
-        self.delivery.note_arrivals(now)
+        self.delivery.gave_up(given_up, now)
+        if self.delivery.failure:
+            self._liveness.give_up(self.delivery.failure, now)
 
     def _on_keepalive(self, header: Header, body: bytes, now: Micros) -> None:
         self.delivery.keepalive(header[2], now)
@@ -214,6 +216,15 @@ class Connection:
         self.sender.write(message, now, stamp=stamp, ttl=ttl, in_order=in_order)
         self._liveness.wrote(now if stamp is None else max(stamp, now))
 
+    def write_stream(self, data: bytes, start: int, end: int, now: Micros) -> int:
+        """Queue bytes of a stream, from `start` up to `end` of `data`, as far as there is room; return how many."""
+        self._liveness.wrote(now)
+        return self.sender.write_stream(data, start, end, now)
+
+    def packets_for(self, size: int) -> int:
+        """Return how much of `room` a message of that size takes."""
+        return self.sender.packets_for(size)
+
     def write_many(self, messages: Sequence[bytes], now: Micros) -> int:
         """Queue as many messages as there is room for; return how many."""
         self._liveness.wrote(now)
@@ -232,6 +243,11 @@ class Connection:
     def note_read(self, now: Micros) -> None:
         """Learn that the application has taken from `messages`."""
         self._acks.note_read(now)
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether the peer knows of so small a window that `note_read` has something to tell it."""
+        return self._acks.is_tight
 
     def play_time(self, stamp: int, now: Micros) -> Micros:
         """Return when a packet with this timestamp is, or was, to be played."""
@@ -301,4 +317,4 @@ class Connection:
 
     def gauges(self, now: Micros) -> Gauges:
         """Take a reading of everything that is not counted."""
-        return self._instruments.read(now, len(self.messages))
+        return self._instruments.read(now)

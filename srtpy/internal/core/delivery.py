@@ -11,12 +11,15 @@ In live mode each packet is a message, whatever its position bits say, as with l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from srtpy.config import Config
+from srtpy.internal.buffer.messages import Messages, Stream
 from srtpy.internal.buffer.receive import Delivered, ReceiveBuffer
 from srtpy.internal.clock.units import NEVER, SECOND, Micros, WireTime
 from srtpy.internal.core.counters import Counters
+from srtpy.internal.core.receiver import GAP, LEFT, Finding
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.tsbpd.drift import DriftTracer
 from srtpy.internal.tsbpd.timebase import TimeBase
@@ -31,19 +34,21 @@ class Delivery:
 
     Attributes:
         messages: what the application may read now.
+        failure: why the connection cannot go on, for people; empty while it can.
         deadline: when the next packet becomes due, or what is missing before it is skipped.
     """
 
     __slots__ = (
+        "_assembly",
         "_buffer",
         "_counters",
         "_drift",
-        "_is_timed",
         "_longest_wait",
         "_skips",
         "_time_base",
         "_waits_for",
         "deadline",
+        "failure",
         "messages",
     )
 
@@ -58,7 +63,10 @@ class Delivery:
         self._buffer = buffer
         self._time_base = time_base
         self._counters = counters
-        self._is_timed = negotiated.tsbpd_receive
+        self._assembly: Messages | Stream | None = None  # what hands over where no timestamp says when
+        if not negotiated.tsbpd_receive:
+            self._assembly = Messages(buffer) if negotiated.message_api else Stream(buffer)
+        self.failure = ""
         self._skips = negotiated.tsbpd_receive and negotiated.tlpktdrop
         self._longest_wait = negotiated.recv_latency + LARGEST_LEAD
         self._drift = DriftTracer(time_base) if negotiated.tsbpd_receive and config.drift_tracer else None
@@ -66,11 +74,23 @@ class Delivery:
         self.messages = buffer.messages
         self.deadline: Micros = NEVER
 
-    def note_arrivals(self, now: Micros) -> None:
-        """Learn that the buffer has changed: set the deadline, hand over nothing yet."""
+    def note_arrivals(self, now: Micros, findings: Sequence[Finding] = ()) -> None:
+        """Learn that the buffer has changed: set the deadline, hand over nothing yet.
+
+        Where no timestamp says when there is nothing to wait for, and what is complete is handed over at once.
+        """
+        if self._assembly is not None:
+            self._put_together(self._assembly, findings)
+            return
         first = self._buffer.first_packet()
         if first is None or first is not self._waits_for:
             self._wait_for(first, now)
+
+    def gave_up(self, packets: int, now: Micros) -> None:
+        """Learn that the sender will not send so many missing packets."""
+        if self._assembly is not None:
+            self._assembly.gave_up(packets)
+        self.note_arrivals(now)
 
     def release(self, now: Micros) -> int:
         """Hand over what is due; return how many missing packets were given up for it.
@@ -80,9 +100,7 @@ class Delivery:
         """
         if now < self.deadline and self._waits_for is not None and self._waits_for is self._buffer.first_packet():
             return 0
-        if not self._is_timed:
-            self._buffer.take_ready()
-            self._wait_for(self._buffer.first_packet(), now)
+        if self._assembly is not None:
             return 0
         skipped = self._hand_over(now)
         if skipped:
@@ -107,6 +125,13 @@ class Delivery:
         """Return when a packet is, or was, to be played."""
         return self._time_base.play_time(stamp, now)
 
+    def _put_together(self, assembly: Messages | Stream, findings: Sequence[Finding]) -> None:
+        """Hand over what has become complete; `findings` say which holes were filled."""
+        dropped = assembly.hand_over([first for _, first, _, late in findings if late not in (GAP, LEFT)])
+        if dropped:
+            self._counters.note_dropped(dropped)
+        self.failure = assembly.failure
+
     def _hand_over(self, now: Micros) -> int:
         """Hand over and skip until a packet has to be waited for; return how many were missing."""
         buffer = self._buffer
@@ -129,7 +154,7 @@ class Delivery:
         self.deadline = NEVER
         if first is None or (self._buffer.is_blocked and not self._skips):
             return
-        wait = -self._time_base.lateness(first[3], now) if self._is_timed else 0
+        wait = -self._time_base.lateness(first[3], now)
         if wait > self._longest_wait:
             wait = 0
         self._waits_for = first

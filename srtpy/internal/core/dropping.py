@@ -46,7 +46,8 @@ class Dropping:
         self._again = again
         self._outbox = outbox
         self._counters = counters
-        self._drops = negotiated.peer_tlpktdrop and negotiated.message_api
+        # libsrt announces TLPKTDROP in a response though it does not deliver by timestamp
+        self._drops = negotiated.peer_tlpktdrop and negotiated.tsbpd_send and negotiated.message_api
         self._plays_by_time = negotiated.tsbpd_send and negotiated.peer_tlpktdrop
         self._peer_latency = negotiated.peer_latency
         self._age = NEVER

@@ -50,7 +50,7 @@ class Gauges:
     link_capacity: int  # packets a second, from probe pairs
     recv_latency: Micros
     reorder_tolerance: int
-    unread_messages: int  # delivered and waiting for the application
+    unread_packets: int  # delivered and waiting for the application
     # encryption
     send_km_state: int
     recv_km_state: int
@@ -81,8 +81,8 @@ class Instruments:
         self._losses = losses
         self._keys = keys
 
-    def read(self, now: Micros, unread: int) -> Gauges:
-        """Take a reading; `unread` messages wait for the application."""
+    def read(self, now: Micros) -> Gauges:
+        """Take a reading."""
         terms, sender, buffer, round_trip, keys = self._terms, self._sender, self._buffer, self._round_trip, self._keys
         speed, _ = self._arrivals.speed()
         return Gauges(
@@ -111,7 +111,7 @@ class Instruments:
             link_capacity=self._arrivals.capacity(speed),
             recv_latency=terms.recv_latency,
             reorder_tolerance=self._losses.tolerance,
-            unread_messages=unread,
+            unread_packets=buffer.handed_over(),
             send_km_state=keys.send_state,
             recv_km_state=keys.recv_state,
             key_length=keys.key_size,

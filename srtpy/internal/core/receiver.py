@@ -10,6 +10,8 @@ Draft: 3.1 "Data Packets", 4.8 "Acknowledgement and Lost Packet Handling".
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Final, TypeAlias
 
 from srtpy.internal.buffer.receive import Delivered, ReceiveBuffer
@@ -121,9 +123,7 @@ class Receiver:
             first == buffer.end
             and not info & RETRANSMITTED
             and count <= buffer.limit() - len(buffer)
-            and (
-                count == 1 or (seqs == tuple(range(first, first + count)) and infos == tuple(range(info, info + count)))
-            )
+            and (count == 1 or (seqs == tuple(range(first, first + count)) and _none_again(infos)))
             and all(payloads)
         )
 
@@ -209,3 +209,9 @@ class Receiver:
                 f"packet {seq} came where {buffer.base} was expected:"
                 f" further ahead than the receive buffer's {buffer.capacity} packets"
             )
+
+
+def _none_again(infos: Sequence[int]) -> bool:
+    """Say whether none of these packets was sent again; messages of one packet each tell so by counting up."""
+    first = infos[0]
+    return infos == tuple(range(first, first + len(infos))) or not reduce(or_, infos) & RETRANSMITTED

@@ -21,7 +21,7 @@ from typing import Final
 from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
 from srtpy.internal.congestion.shaper import UNBOUNDED, Shaper
 from srtpy.internal.core.roundtrip import RoundTrip
-from srtpy.internal.seq.number import SEQ_MASK, SequenceNumber
+from srtpy.internal.seq.number import SEQ_MASK, SequenceNumber, precedes
 from srtpy.internal.seq.ranges import SequenceSet
 
 SHORTEST_WAIT: Final[Micros] = 5 * MILLISECOND  # ours: an honest report repeats itself after 20 ms at the earliest
@@ -41,13 +41,23 @@ class Retransmission:
         "_looked_at",
         "_looking_since",
         "_payload",
+        "_repaired_to",
         "_resent",
         "_round_trip",
         "_shaper",
         "waiting",
     )
 
-    def __init__(self, shaper: Shaper, round_trip: RoundTrip, is_eager: bool, payload_size: int, now: Micros) -> None:
+    def __init__(
+        self,
+        shaper: Shaper,
+        round_trip: RoundTrip,
+        is_eager: bool,
+        payload_size: int,
+        now: Micros,
+        first: SequenceNumber = 0,
+    ) -> None:
+        """Begin with nothing lost; `first` is the number of the first packet."""
         self.waiting = SequenceSet()
         self._shaper = shaper
         self._round_trip = round_trip
@@ -56,6 +66,7 @@ class Retransmission:
         self._resent: dict[SequenceNumber, Micros] = {}  # when each was last sent again
         self._looked_at = 0
         self._looking_since = now
+        self._repaired_to = first  # what was next when silence was last taken for losses
 
     @property
     def wait(self) -> Micros:
@@ -89,6 +100,20 @@ class Retransmission:
     def everything(self, base: SequenceNumber, first: int, last: int) -> int:
         """Take in the packets `first` to `last` places after `base`, however recently they were sent."""
         return self.waiting.add((base + first) & SEQ_MASK, (base + last) & SEQ_MASK)
+
+    def overdue(self, base: SequenceNumber, sent: int, is_reported_once: bool) -> int:
+        """Take in what silence calls lost of the `sent` packets from `base` on; return how many are newly lost.
+
+        A receiver that reports each gap once (`is_reported_once`) has reported those that it saw.  So what it lacks is
+        the first packet, what was sent again in vain, and perhaps the end: sending all the rest (libsrt
+        LATEREXMIT) is for the case that this has not brought us past what was on its way, because reports were lost.
+        """
+        last = sent - 1
+        if not is_reported_once or precedes(base, self._repaired_to):
+            return self.everything(base, 0, last)
+        self._repaired_to = (base + sent) & SEQ_MASK
+        lost = self.everything(base, 0, 0) + sum([self.waiting.add(seq, seq) for seq in self._resent])
+        return lost + self.everything(base, last, last)
 
     def ready(self, now: Micros) -> int:
         """Return how many may be sent again now, as far as the limit goes."""

@@ -12,14 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final
 
 from srtpy.config import Config
 from srtpy.internal.buffer.send import SendBuffer
 from srtpy.internal.clock.units import NEVER, Micros, from_seconds, wire_time
-from srtpy.internal.congestion.controller import Controller, Limits
+from srtpy.internal.congestion.controller import Controller
 from srtpy.internal.congestion.feedback import Feedback
-from srtpy.internal.congestion.live import LiveCC
 from srtpy.internal.congestion.pacing import BURST, Pacing
 from srtpy.internal.congestion.shaper import Shaper
 from srtpy.internal.core.counters import Counters
@@ -30,12 +28,11 @@ from srtpy.internal.core.packing import Packing, Seal
 from srtpy.internal.core.retransmission import Retransmission
 from srtpy.internal.core.roundtrip import RoundTrip
 from srtpy.internal.core.silence import Remedy, Silence
+from srtpy.internal.core.steering import controller_for, usual_payload
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.packet.control import Ack
 from srtpy.internal.packet.header import Datagram
 from srtpy.internal.seq.number import SEQ_HALF, SEQ_MASK, MessageNumber, SequenceNumber, distance
-
-FIRST_PAYLOAD: Final = 1316  # libsrt srt.h SRT_LIVE_DEF_PLSIZE: what live packets carry unless told
 
 
 class Sender:
@@ -62,19 +59,19 @@ class Sender:
         `seal` encrypts a run of packets before they leave for the first time; `tag_size` is by how much it
         makes each payload longer.
         """
-        payload = negotiated.payload_size if config.payload_size else min(FIRST_PAYLOAD, negotiated.payload_size)
+        payload = usual_payload(config, negotiated)
         self._start = negotiated.start
         self._counters = counters
         self._round_trip = round_trip
         self._buffer = SendBuffer(negotiated.send_isn, config.send_buf_size)
         window = negotiated.flow_window - 1  # libsrt buffer_rcv.cpp capacity(): one fewer than it advertises
-        self._controller: Controller = LiveCC(_limits(config), payload, window)
+        self._controller: Controller = controller_for(config, negotiated, payload, window)
         self._pacing = Pacing(now)
         self._feedback = Feedback(negotiated.payload_size, negotiated.send_isn)
         shaper = Shaper(config.max_rexmit_bw, now)
         # libsrt core.cpp packLostData: algorithm 1 needs a peer that repeats its reports
         is_eager = not (config.effective_retransmit_algo and negotiated.peer_nak_report)
-        self._again = Retransmission(shaper, round_trip, is_eager, payload, now)
+        self._again = Retransmission(shaper, round_trip, is_eager, payload, now, negotiated.send_isn)
         self._silence = Silence(round_trip, negotiated.peer_nak_report and not self._controller.waits_for_losses, now)
         packing = Packing(negotiated, seal, tag_size)
         self._payload_size = packing.payload_size
@@ -114,6 +111,16 @@ class Sender:
         origin = now if stamp is None or stamp < start else stamp
         expires = NEVER if ttl is None else now + ttl
         buffer.append(message, self._payload_size, in_order, wire_time(origin, start), origin, expires)
+
+    def write_stream(self, data: bytes, start: int, end: int, now: Micros) -> int:
+        """Queue bytes of a stream, from `start` up to `end` of `data`, as far as there is room; return how many."""
+        buffer = self._buffer
+        if not len(buffer):
+            self._busy_since = now
+        end = min(end, start + buffer.room * self._payload_size)
+        if end > start:
+            buffer.append_stream(data, start, end, self._payload_size, wire_time(now, self._start), now)
+        return end - start
 
     def write_many(self, messages: Sequence[bytes], now: Micros) -> int:
         """Queue messages as far as there is room; return how many."""
@@ -310,7 +317,8 @@ class Sender:
             place = max(buffer.newest(self.flow_window), 0)
             again.everything(buffer.base, place, place)
         else:
-            self._counters.sent_loss += again.everything(buffer.base, 0, buffer.sent - 1)
+            lost = again.overdue(buffer.base, buffer.sent, self._controller.waits_for_losses)
+            self._counters.sent_loss += lost
             self._controller.timed_out(self._feedback, self._round_trip.smoothed, now)
         silence.acted(now)
 
@@ -410,12 +418,3 @@ class Sender:
     def capacity(self) -> int:
         """Packets per second the link could carry, from the peer's reports."""
         return self._feedback.capacity
-
-
-def _limits(config: Config) -> Limits:
-    return Limits(
-        max_bw=config.max_bw,
-        input_bw=config.input_bw,
-        min_input_bw=config.min_input_bw,
-        overhead=config.overhead_bw,
-    )

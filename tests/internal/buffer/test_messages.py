@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srtpy.internal.buffer.messages import CHUNK, Messages, Stream
-from srtpy.internal.buffer.receive import Delivered
+from srtpy.internal.buffer.receive import Delivered, ReceiveBuffer
 from srtpy.internal.packet.header import (
     IN_ORDER,
     MESSAGE_MASK,
@@ -15,7 +15,7 @@ from srtpy.internal.packet.header import (
     POSITION_SINGLE,
 )
 from srtpy.internal.seq.number import LAST_MESSAGE_NUMBER, SEQ_MASK, next_message
-from tests.internal.buffer.ring import Ring, fragments, parts, store
+from tests.internal.buffer.ring import fragments, parts, store
 
 STARTS = [0, 1000, 0x7FFFFFF0]
 NUMBERS = [1, LAST_MESSAGE_NUMBER - 3]
@@ -29,7 +29,7 @@ class Side:
     def __init__(
         self, start: int = 0, number: int = 1, capacity: int = 100, in_order: list[bool] | None = None
     ) -> None:
-        self.ring = Ring(start, capacity)
+        self.ring = ReceiveBuffer(start, capacity)
         self.messages = Messages(self.ring)
         self.rows: list[Delivered] = []
         self.whole: list[bytes] = []
@@ -118,7 +118,7 @@ def test_ordered_messages_wait_for_what_is_missing_before_them(start: int) -> No
 
 
 def test_messages_without_payload_are_nobodys_message() -> None:
-    ring = Ring(0, 100)
+    ring = ReceiveBuffer(0, 100)
     messages = Messages(ring)
     for row in [*fragments(0, 1, [b""]), *fragments(1, 2, [b"", b"a", b""]), *fragments(4, 3, [b"", b""])]:
         store(ring, row)
@@ -171,7 +171,7 @@ def test_the_second_hole_does_not_stop_a_message_either() -> None:
 
 
 def test_a_message_whose_number_returns_before_its_time_harms_only_itself() -> None:
-    ring = Ring(0, 100)
+    ring = ReceiveBuffer(0, 100)
     messages = Messages(ring)
     rows = [
         *fragments(1, 7, [b"a", b"b"], in_order=False),
@@ -247,7 +247,7 @@ def test_what_does_not_keep_to_the_rules_is_dropped_and_the_rest_is_not(
     positions: str, numbers: list[int], expected: list[bytes], dropped: int, step: int
 ) -> None:
     bits = {"F": POSITION_FIRST, "M": POSITION_MIDDLE, "L": POSITION_LAST, "S": POSITION_SINGLE}
-    ring = Ring(5, 100)
+    ring = ReceiveBuffer(5, 100)
     messages = Messages(ring)
     rows = [
         (b"%d" % place, 5 + place, bits[position] | number, 0)
@@ -263,7 +263,7 @@ def test_what_does_not_keep_to_the_rules_is_dropped_and_the_rest_is_not(
 
 
 def test_a_message_longer_than_the_buffer_is_a_failure_and_not_a_deadlock() -> None:
-    ring = Ring(0, 32)
+    ring = ReceiveBuffer(0, 32)
     messages = Messages(ring)
     store(ring, fragments(0, 1, [b"short"])[0])
     messages.hand_over()
@@ -340,7 +340,7 @@ infos = st.tuples(
 def test_garbage_is_handed_over_or_dropped_but_never_twice_and_never_kept(
     order: list[int], words: list[tuple[int, int, int]], given_up: set[int]
 ) -> None:
-    ring = Ring(0x7FFFFFF0, 30)
+    ring = ReceiveBuffer(0x7FFFFFF0, 30)
     messages = Messages(ring)
     rows = [
         (bytes([place]), (0x7FFFFFF0 + place) & SEQ_MASK, position | flag | number, 0)
@@ -363,7 +363,7 @@ def test_garbage_is_handed_over_or_dropped_but_never_twice_and_never_kept(
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("count", [1, CHUNK, CHUNK + 1, 3 * CHUNK])
 def test_a_stream_is_joined_in_chunks(start: int, count: int) -> None:
-    ring = Ring(start, 1000)
+    ring = ReceiveBuffer(start, 1000)
     stream = Stream(ring)
     rows = fragments(start, 5, parts(5, count))
     ring.append_run(rows)
@@ -380,7 +380,7 @@ def test_a_stream_is_joined_in_chunks(start: int, count: int) -> None:
 @settings(max_examples=60)
 @given(st.sampled_from(STARTS), st.permutations(range(60)), st.lists(st.integers(0, 20), min_size=60, max_size=60))
 def test_a_stream_is_its_packets_one_after_the_other(start: int, order: list[int], sizes: list[int]) -> None:
-    ring = Ring(start, 60)
+    ring = ReceiveBuffer(start, 60)
     stream = Stream(ring)
     payloads = [bytes([place]) * size for place, size in enumerate(sizes)]
     rows = fragments(start, 9, payloads)
@@ -396,7 +396,7 @@ def test_a_stream_is_its_packets_one_after_the_other(start: int, order: list[int
 
 
 def test_a_stream_with_a_gap_is_a_failure() -> None:
-    ring = Ring(0, 100)
+    ring = ReceiveBuffer(0, 100)
     stream = Stream(ring)
     rows = fragments(0, 5, parts(5, 4))
     store(ring, rows[0])
@@ -404,4 +404,4 @@ def test_a_stream_with_a_gap_is_a_failure() -> None:
     stream.gave_up(0)
     assert len(stream.failure) == 0
     stream.gave_up(ring.give_up(1, 2))
-    assert stream.failure == "the peer gave up 2 packets of a byte stream"
+    assert stream.failure == "the peer gave up a part of the byte stream (packets: 2)"

@@ -63,7 +63,7 @@ def test_a_hole_stops_what_is_behind_it_until_it_is_filled(start: int) -> None:
     buffer.fill(0, row(start + 3))
     assert not buffer.is_blocked
     assert (buffer.next_missing(), buffer.unread()) == ((start + 6) & SEQ_MASK, 3)
-    buffer.take_ready()
+    buffer.take_due(LATER)
     assert numbers(buffer) == [start + 3, start + 4, start + 5]
 
 
@@ -170,7 +170,7 @@ def test_bytes_and_span_of_all_that_is_held() -> None:
     buffer.take_due((0xFFFFFFF0 + 10) & 0xFFFFFFFF)
     assert len(buffer.messages) == 1
     assert (buffer.held_bytes(), buffer.span()) == (6, 20)
-    buffer.take_ready()
+    buffer.take_due(LATER)
     assert (buffer.held_bytes(), buffer.span()) == (6, 20)
     buffer.messages.popleft()
     assert (buffer.held_bytes(), buffer.span()) == (5, 10)
@@ -222,6 +222,8 @@ class Model:
         return holes
 
 
+LATER = 1 << 30
+"""An instant when everything is due."""
 STEPS = st.lists(
     st.tuples(st.sampled_from(["run", "gap", "fill", "empty", "due", "ready", "skip", "drop"]), st.integers(0, 40)),
     max_size=60,
@@ -253,8 +255,8 @@ def test_the_ring_is_the_simple_list(steps: list[tuple[str, int]], start: int) -
             model.due(start + n * 4)
             buffer.take_due(start + n * 4)
         elif step == "ready":
-            model.due(1 << 40)
-            buffer.take_ready()
+            model.due(LATER)
+            buffer.take_due(LATER)
         elif step == "skip" and any(isinstance(place, tuple) for place in model.places):
             assert buffer.skip() == model.skip()
         check_agreement(buffer, model)
@@ -277,3 +279,41 @@ def check_agreement(buffer: ReceiveBuffer, model: Model) -> None:
 def test_nothing_is_mistaken_for_a_hole() -> None:
     assert HOLE != BLANK
     assert row(0, payload=b"") not in (HOLE, BLANK)
+
+
+# ---- for messages of several packets --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", [0, 0x7FFFFFF0])
+def test_a_message_takes_the_room_of_its_packets_until_it_is_read(start: int) -> None:
+    buffer = ReceiveBuffer(start, 100)
+    buffer.append_run(run(start, 10))
+    rows = buffer.peek(0, 7)
+    assert [seq for _, seq, _, _ in rows] == [(start + place) & SEQ_MASK for place in range(7)]
+    buffer.hand_over((b"whole", *rows[0][1:]), 7)
+    buffer.leave(7)
+    assert (len(buffer), buffer.base, buffer.handed_over()) == (3, (start + 7) & SEQ_MASK, 7)
+    assert (buffer.limit(), buffer.unread(), buffer.held()) == (93, 10, 10)
+    buffer.hand_over(buffer.peek(0, 1)[0], 1)
+    buffer.leave(1)
+    assert buffer.handed_over() == 8
+    buffer.messages.popleft()
+    assert (buffer.handed_over(), buffer.limit()) == (1, 99)
+    buffer.messages.appendleft((b"ole", 0, 0, 0))  # a part of it goes back
+    assert buffer.handed_over() == 2
+    buffer.messages.clear()
+    assert (buffer.handed_over(), buffer.limit(), buffer.unread()) == (0, 100, 2)
+
+
+def test_what_was_handed_over_out_of_turn_leaves_nothing_but_its_places() -> None:
+    buffer = ReceiveBuffer(0, 100)
+    buffer.append_run(run(0, 2))
+    buffer.open_gap(1)
+    buffer.append_run(run(3, 3))
+    buffer.hand_over((b"whole", 3, 0, 0), 3)
+    buffer.blank(3, 6)
+    assert (buffer.held(), buffer.holes, len(buffer)) == (5, 1, 6)  # two and the message's three
+    buffer.fill(2, row(2))
+    assert buffer.next_missing() == 6
+    buffer.leave(6)
+    assert (buffer.held(), len(buffer), buffer.first_packet()) == (3, 0, None)

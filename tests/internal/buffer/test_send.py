@@ -251,3 +251,19 @@ def test_it_is_a_list_of_payloads_with_a_number_for_each(isn: int, steps: list[t
         )
         held = [buffer.row((isn + place) & SEQ_MASK)[2] for place in range(gone, written)]
         assert held == model[gone:]
+
+
+@pytest.mark.parametrize("last_message", [0, LAST_MESSAGE_NUMBER])
+def test_a_stream_is_cut_where_packets_are_full(isn: int, last_message: int) -> None:
+    buffer = a_buffer(isn)
+    buffer.last_message = last_message
+    data = bytes(range(256)) * 20
+    buffer.append_stream(data, 10, 3010, 1456, 5, 7)
+    buffer.append_stream(data, 3010, 3011, 1456, 6, 8)
+    rows = buffer.send(4)
+    assert b"".join(row[2] for row in rows) == data[10:3011]
+    assert [len(row[2]) for row in rows] == [1456, 1456, 88, 1]
+    assert [row[0] >> 30 for row in rows] == [FIRST, MIDDLE, LAST, SINGLE]
+    assert not any(row[0] & IN_ORDER for row in rows)
+    assert [row[0] & MESSAGE_MASK for row in rows] == [1, 1, 1, 2]
+    assert [row[1:2] + row[3:] for row in rows] == [(5, 7, NEVER)] * 3 + [(6, 8, NEVER)]

@@ -47,6 +47,8 @@ def negotiated(**changes: Any) -> Negotiated:
         "nak_report": True,
         "peer_retransmit_flag": True,
         "peer_start": 0,
+        "congestion": "live",
+        "message_api": True,
         "start": 0,
     }
     return cast(Negotiated, SimpleNamespace(**(fields | changes)))
@@ -87,9 +89,10 @@ class ReceivingSide:
 
     def hear(self, packets: Batch, now: int) -> None:
         """Take in a batch of data packets, as a connection routes it."""
-        self.losses.note(self.receiver.accept(packets, now), now)
+        arrived = self.receiver.accept(packets, now)
+        self.losses.note(arrived, now)
         self.acks.note_arrivals(packets.count, now)
-        self.delivery.note_arrivals(now)
+        self.delivery.note_arrivals(now, arrived[1])
 
     def hear_numbers(self, offsets: Iterable[int], now: int, flags: int = 0) -> None:
         """Take in packets stamped now, by their distance from the first of all, as one batch."""
@@ -125,10 +128,10 @@ class ReceivingSide:
     def drop_request(self, first: int, last: int, now: int) -> None:
         """Heed a DROPREQ, as a connection routes it."""
         first, last = (self.isn + first) & SEQ_MASK, (self.isn + last) & SEQ_MASK
-        self.receiver.drop(first, last)
+        given_up = self.receiver.drop(first, last)
         self.losses.forget(first, last)
         self.acks.note_progress(now)
-        self.delivery.note_arrivals(now)
+        self.delivery.gave_up(given_up, now)
 
     @property
     def is_asleep(self) -> bool:

@@ -437,3 +437,62 @@ def test_with_random_loss_the_acknowledgements_move_only_forward(
         assert reached <= side.offset(ack.seq)
         reached = side.offset(ack.seq)
     assert reached == side.offset(side.buffer.end)
+
+
+# ---- a window that was closed ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("isn", STARTS)
+def test_a_reopened_window_is_told_again_until_its_echo_comes(isn: int) -> None:
+    """A sender that met a closed window has nothing on its way: were the news lost, nobody would tell it again."""
+    side = ReceivingSide(isn, capacity=32, tsbpd_receive=False, tlpktdrop=False)
+    side.hear_numbers(range(32), 0)
+    ack = acknowledge(side, FULL_ACK_PERIOD)
+    assert ack is not None
+    assert ack[1][3] == 0
+    assert side.acks.is_tight
+    side.acks.confirm(ack[0], FULL_ACK_PERIOD + 30_000)
+    assert side.acks.deadline == NEVER
+    side.read()
+    now = 500_000
+    side.acks.note_read(now)
+    assert side.acks.deadline == now
+    ack = acknowledge(side, now)
+    assert ack is not None
+    assert ack[1][3] == 32
+    assert not side.acks.is_tight
+    for _ in range(3):
+        assert now < side.acks.deadline <= now + side.acks._patience()
+        now = side.acks.deadline
+        ack = acknowledge(side, now)
+        assert ack is not None
+        assert ack[1][3] == 32
+    side.acks.confirm(ack[0], now + 30_000)
+    assert side.acks.deadline == NEVER
+
+
+def test_an_echo_of_what_was_said_before_the_window_opened_does_not_end_the_repetition() -> None:
+    side = ReceivingSide(capacity=32, tsbpd_receive=False, tlpktdrop=False)
+    side.hear_numbers(range(32), 0)
+    before = acknowledge(side, FULL_ACK_PERIOD)
+    assert before is not None
+    side.read()
+    side.acks.note_read(2 * FULL_ACK_PERIOD)
+    assert acknowledge(side, 2 * FULL_ACK_PERIOD) is not None
+    side.acks.confirm(before[0], 2 * FULL_ACK_PERIOD + 1_000)
+    assert side.acks.deadline < NEVER
+
+
+def test_files_hope_for_more_than_arrives() -> None:
+    """A sender of files does not grow beyond the capacity it is told, and large reads hide the probe pairs."""
+    told = []
+    for congestion in ("live", "file"):
+        side = ReceivingSide(congestion=congestion)
+        for step in range(60):
+            side.hear_numbers([step], 100 * step)
+        ack = acknowledge(side, FULL_ACK_PERIOD)
+        assert ack is not None
+        told.append((ack[1][4], ack[1][5]))
+    (rate, capacity), (file_rate, file_capacity) = told
+    assert rate == file_rate
+    assert file_capacity == max(capacity, 2 * rate)

@@ -309,7 +309,7 @@ def test_gauges_tell_what_is_in_the_buffers(ends: Ends) -> None:
     assert gauges.recv_latency == LATENCY
     connection.release(connection.delivery_due())
     gauges = connection.gauges(ends.now)
-    assert gauges.unread_messages == 3
+    assert gauges.unread_packets == 3
     assert gauges.receive_buffer_room == 8191 - 3
     connection.note_read(ends.now)
     ends.data(5, 7)

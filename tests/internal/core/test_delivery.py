@@ -7,6 +7,7 @@ import pytest
 from srtpy.config import Config
 from srtpy.internal.clock.units import NEVER, SECOND
 from srtpy.internal.core.delivery import LARGEST_LEAD, Delivery
+from srtpy.internal.packet.header import IN_ORDER, POSITION_FIRST
 from srtpy.internal.tsbpd.drift import DRIFT_SAMPLES, FIRST_SAMPLES
 from tests.internal.core.receiving import LATENCY, STARTS, ReceivingSide, batch, datagram, negotiated
 
@@ -88,18 +89,57 @@ def test_without_too_late_drop_a_hole_blocks_until_it_is_filled() -> None:
 
 def test_without_timestamps_what_is_in_order_is_ready_at_once() -> None:
     side = ReceivingSide(tsbpd_receive=False, tlpktdrop=False)
-    side.hear(batch(datagram(0, 1 << 31), datagram(1, 5)), 1_000)
-    assert side.delivery.deadline == 1_000
-    side.release(1_000)
-    assert side.read() == [0, 1]
+    side.hear(batch(datagram(0, 1 << 31, flags=IN_ORDER), datagram(1, 5, flags=IN_ORDER)), 1_000)
     assert side.delivery.deadline == NEVER
-    side.hear_numbers([3], 2_000)
+    assert side.read() == [0, 1]
+    side.hear_numbers([3], 2_000, flags=IN_ORDER)
     assert side.delivery.deadline == NEVER
     side.release(2_000)
     assert side.read() == []
     side.hear_numbers([2], 3_000)
-    side.release(3_000)
     assert side.read() == [2, 3]
+
+
+@pytest.mark.parametrize("isn", STARTS)
+def test_without_timestamps_a_message_whose_order_does_not_matter_overtakes(isn: int) -> None:
+    side = ReceivingSide(isn, tsbpd_receive=False, tlpktdrop=False)
+    side.hear_numbers([0, 2], 1_000)
+    assert side.read() == [0, 2]
+    side.hear_numbers([4], 2_000, flags=IN_ORDER)
+    assert side.read() == []
+    side.hear_numbers([3], 2_000)
+    assert side.read() == [3]
+    side.resend(1, 0, 3_000)
+    assert side.read() == [1, 4]
+
+
+def test_without_timestamps_what_will_not_come_is_waited_for_no_more() -> None:
+    side = ReceivingSide(tsbpd_receive=False, tlpktdrop=False)
+    side.hear_numbers([0, 3], 1_000, flags=IN_ORDER)
+    assert side.read() == [0]
+    side.drop_request(1, 2, 2_000)
+    assert side.read() == [3]
+    assert side.counters.recv_dropped == 2
+    assert side.delivery.failure == ""
+
+
+def test_fragments_whose_rest_is_given_up_are_dropped_and_counted() -> None:
+    side = ReceivingSide(tsbpd_receive=False, tlpktdrop=False)
+    begin = datagram(0, message=1)[:4] + (POSITION_FIRST | IN_ORDER | 1).to_bytes(4, "big") + bytes(16)
+    side.hear(batch(begin), 0)
+    side.hear_numbers([2], 1_000, flags=IN_ORDER)
+    side.drop_request(1, 1, 2_000)
+    assert side.read() == [2]
+    assert side.counters.recv_dropped == 2
+
+
+def test_a_stream_is_bytes_after_bytes_and_cannot_go_on_past_what_was_given_up() -> None:
+    side = ReceivingSide(tsbpd_receive=False, tlpktdrop=False, message_api=False)
+    side.hear(batch(*(datagram(place, payload=b"%d;" % place) for place in range(3))), 0)
+    side.hear(batch(datagram(4, payload=b"4;")), 0)
+    assert [row[0] for row in side.buffer.messages] == [b"0;1;2;"]
+    side.drop_request(3, 3, 1_000)
+    assert side.delivery.failure == "the peer gave up a part of the byte stream (packets: 1)"
 
 
 def test_a_packet_behind_a_later_one_waits_for_it() -> None:

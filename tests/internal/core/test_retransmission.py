@@ -25,9 +25,11 @@ def measured(smoothed: int, variance: int) -> RoundTrip:
     return round_trip
 
 
-def a_part(round_trip: RoundTrip | None = None, rate: int = 0, is_eager: bool = False) -> Retransmission:
+def a_part(
+    round_trip: RoundTrip | None = None, rate: int = 0, is_eager: bool = False, first: int = 0
+) -> Retransmission:
     round_trip = round_trip or measured(40 * MILLISECOND, 1 * MILLISECOND)
-    return Retransmission(Shaper(rate, 0), round_trip, is_eager, 1316, 0)
+    return Retransmission(Shaper(rate, 0), round_trip, is_eager, 1316, 0, first)
 
 
 def test_what_is_reported_is_taken_earliest_first(base: int) -> None:
@@ -180,3 +182,27 @@ def test_nothing_is_sent_twice_within_the_wait_and_nothing_reported_after_it_is_
         taken = part.take(part.ready(now), now)
         assert set(taken) == {seq for seq in named if now - sent_at.get(seq, -SECOND) >= part.wait}
         sent_at.update(dict.fromkeys(taken, now))
+
+
+# ---- what silence calls lost -----------------------------------------------------------------------
+
+
+def test_silence_of_a_peer_that_repeats_its_reports_means_everything(base: int) -> None:
+    part = a_part()
+    assert part.overdue(base, 100, is_reported_once=False) == 100
+    assert part.waiting.ranges() == [(base, (base + 99) & SEQ_MASK)]
+
+
+def test_silence_of_a_peer_that_reports_once_means_the_ends_and_what_was_sent_again(base: int) -> None:
+    part = a_part(first=base)
+    part.report(base, 5, 6, 0)
+    part.take(2, 0)
+    assert part.overdue(base, 100, is_reported_once=True) == 4
+    assert [low for low, _ in part.waiting.ranges()] == [(base + place) & SEQ_MASK for place in (0, 5, 99)]
+    # in vain: reports were lost
+    assert part.overdue(base, 100, is_reported_once=True) == 96
+    part.take(100, 0)
+    # what was on its way then has arrived: the ends again
+    later = (base + 100) & SEQ_MASK
+    part.forget(base, 100)
+    assert part.overdue(later, 50, is_reported_once=True) == 2

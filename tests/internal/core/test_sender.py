@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srtpy.config import Config
+from srtpy.fields import TransType
 from srtpy.internal.buffer.send import Row
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND
 from srtpy.internal.core.counters import Counters
@@ -45,7 +46,7 @@ class Scene:
         }
         terms |= changes
         terms["flow_window"] += 1  # the peer advertises one packet more than it can hold
-        self.terms = replace(agreed(ORDINARY, 0)[0], **terms)
+        self.terms = replace(agreed(replace(ORDINARY, config=config), 0)[0], **terms)
         self.isn = isn
         self.outbox = Outbox(self.terms.peer_socket_id, START)
         self.counters, self.round_trip = Counters(), RoundTrip()
@@ -844,3 +845,50 @@ def test_whatever_the_peer_says_numbers_and_counts_stay_sound(isn: int, steps: l
         assert sender.flow_window >= 0
         assert distance(before, sender.next_seq) >= 0
         assert sender.room() == 8192 - sender.unacknowledged
+
+
+# ---- files -------------------------------------------------------------------------------------
+
+STREAM = Config(trans_type=TransType.FILE)
+
+
+@pytest.mark.parametrize("start", [0, 700])
+def test_a_stream_fills_packets_as_far_as_there_is_room(isn: int, start: int) -> None:
+    scene = Scene(isn, config=STREAM.replace(send_buf_size=40))
+    data = bytes(range(256)) * 1000
+    assert scene.sender.write_stream(data, start, start + 3 * 1456 + 5, scene.now) == 3 * 1456 + 5
+    assert scene.sender.write_stream(data, start, len(data), scene.now) == 36 * 1456
+    assert scene.sender.write_stream(data, start, len(data), scene.now) == 0
+    payloads = [payload for _, payload in scene.sender.take(scene.now)]
+    assert b"".join(payloads[:4]) == data[start : start + 3 * 1456 + 5]
+
+
+def test_silence_over_a_file_waits_for_what_is_reported_lost(isn: int) -> None:
+    """libsrt LATEREXMIT."""
+    scene = Scene(isn, config=STREAM.replace(max_rexmit_bw=1))
+    scene.round_trip.sample(20 * MILLISECOND)
+    scene.sender.write_stream(bytes(10 * 1456), 0, 10 * 1456, scene.now)
+    assert len(scene.run(scene.now + 5_000)) == 10
+    scene.nak((3, 4))
+    period = scene.sender.period
+    left = scene.run(scene.now + SECOND)
+    assert set(left) <= set(again(3, 4))
+    assert scene.sender.period == period
+
+
+def test_silence_over_a_file_is_a_loss_of_its_ends_and_tells_the_controller(isn: int) -> None:
+    scene = Scene(isn, config=STREAM)
+    scene.sender.write_stream(bytes(10 * 1456), 0, 10 * 1456, scene.now)
+    assert len(scene.run(scene.now + 5_000)) == 10
+    assert scene.sender._controller._is_starting  # type: ignore[attr-defined]
+    left = scene.run(scene.now + SECOND)
+    assert left[:2] == again(0, 9)
+    assert not scene.sender._controller._is_starting  # type: ignore[attr-defined]
+
+
+def test_files_are_never_too_late(isn: int) -> None:
+    scene = Scene(isn, config=STREAM.replace(tlpktdrop=True), peer_tlpktdrop=True)  # libsrt may announce it
+    scene.sender.write_stream(bytes(10 * 1456), 0, 10 * 1456, scene.now)
+    scene.run(scene.now + 60 * SECOND)
+    assert scene.sender.unacknowledged == 10
+    assert scene.counters.sent_dropped == 0
