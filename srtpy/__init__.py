@@ -30,7 +30,7 @@ from srtpy.errors import (
     WouldBlockError,
 )
 from srtpy.fields import CongestionType, CryptoMode, TransType
-from srtpy.inside import ConnState, PollFlag
+from srtpy.inside import PollFlag
 from srtpy.internal.session.fate import ConnState
 from srtpy.latency import low_latency
 from srtpy.limits import (

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from srtpy.internal.clock.units import Micros, from_seconds, to_seconds
 from srtpy.internal.session.reading import Reader
+from srtpy.internal.session.streaming import StreamReader, StreamWriter
 from srtpy.internal.session.writing import Writer
 from srtpy.limits import MAX_MSS, PACKET_OVERHEAD
 from srtpy.msgctrl import MsgCtrl, as_read
@@ -40,8 +41,8 @@ class Channel(ABC):
 
     __slots__ = ("_reader", "_timeouts", "_writer")
 
-    _reader: Reader
-    _writer: Writer
+    _reader: Reader | StreamReader
+    _writer: Writer | StreamWriter
     _timeouts: Timeouts
 
     __iter__ = None

@@ -116,7 +116,7 @@ class Inside:
 
     def apply(self, name: str) -> None:
         """Have the running connection take one setting from `config` again."""
-        linger = self.config.linger
+        linger = self.config.effective_linger
         self.session.linger = None if linger is None else from_seconds(linger)
         if name in _CHANGEABLE:
             self.ask(lambda now: _CHANGEABLE[name](self._core, self.config))

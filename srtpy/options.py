@@ -80,6 +80,7 @@ class SockOpt(IntEnum):
     RTT_VAR = 21
     VERSION = 22
     CONGESTION = 23
+    TRANS_TYPE = 24
     MESSAGE_API = 25
     TSBPD_MODE = 26
     TLPKTDROP = 27
@@ -208,7 +209,7 @@ TABLE: Final[dict[SockOpt, Row]] = {
     SockOpt.CRYPTO_MODE: Row(_PRE, _crypto_mode),
     SockOpt.ENFORCED_ENCRYPTION: Row(_PRE, _setting("enforced_encryption")),
     SockOpt.SND_DATA: Row(_POST, _measured("send_buffer_packets")),
-    SockOpt.RCV_DATA: Row(_POST, _measured("unread_messages")),
+    SockOpt.RCV_DATA: Row(_POST, _measured("unread_packets")),
     SockOpt.SND_BUF: Row(_PRE_BIND, _setting("send_buf_size")),
     SockOpt.RCV_BUF: Row(_PRE_BIND, _setting("effective_recv_buf_size")),
     SockOpt.FLIGHT_SIZE: Row(_POST, _measured("flight")),
@@ -216,13 +217,14 @@ TABLE: Final[dict[SockOpt, Row]] = {
     SockOpt.RTT_VAR: Row(_POST, _measured("rtt_variance", 1e6)),
     SockOpt.VERSION: Row(_POST, lambda inside: VERSION),
     SockOpt.CONGESTION: Row(_PRE, _agreed("congestion")),
+    SockOpt.TRANS_TYPE: Row(_PRE_BIND, _setting("trans_type")),
     SockOpt.MESSAGE_API: Row(_PRE, _agreed("message_api")),
     SockOpt.TSBPD_MODE: Row(_PRE, _agreed("tsbpd_receive")),
     SockOpt.TLPKTDROP: Row(_PRE, _agreed("tlpktdrop")),
     SockOpt.NAK_REPORT: Row(_PRE, _agreed("nak_report")),
     SockOpt.RETRANSMIT_ALGO: Row(_PRE, _setting("effective_retransmit_algo")),
     SockOpt.PEER_IDLE_TIMEOUT: Row(_PRE, _setting("peer_idle_timeout")),
-    SockOpt.LINGER: Row(_POST, _setting("linger"), _set_linger),
+    SockOpt.LINGER: Row(_POST, _setting("effective_linger"), _set_linger),
     SockOpt.EVENT: Row(_POST, Inside.events),
     SockOpt.DRIFT_TRACER: Row(_PRE, _setting("drift_tracer")),
     SockOpt.MIN_VERSION: Row(_PRE, _setting("min_version")),

@@ -15,18 +15,20 @@ from srtpy.errors import (
     RejectReason,
     WouldBlockError,
 )
-from srtpy.fields import CryptoMode
+from srtpy.fields import CryptoMode, TransType
 from srtpy.inside import PollFlag
 from srtpy.internal.handshake.offer import SRT_VERSION
 from srtpy.internal.session.fate import ConnState
 from srtpy.options import PRE_CONNECT_ONLY, TABLE, VERSION, BindingTime, KmState, SockOpt
 from tests.connected import join, pair
+from tests.internal.session.fakes import until
 
 NUMBERS = {
     "MAX_BW": 0, "PAYLOAD_SIZE": 1, "RCV_LATENCY": 2, "SND_LATENCY": 3, "STATE": 4, "PEER_VERSION": 5, "STREAM_ID": 6,
     "MSS": 7, "FC": 8, "INPUT_BW": 9, "ISN": 10, "PEER_ISN": 11, "SND_KM_STATE": 12, "RCV_KM_STATE": 13,
     "KM_STATE": 14, "SND_DATA": 15, "RCV_DATA": 16, "SND_BUF": 17, "RCV_BUF": 18, "FLIGHT_SIZE": 19, "RTT": 20,
-    "RTT_VAR": 21, "VERSION": 22, "CONGESTION": 23, "MESSAGE_API": 25, "TSBPD_MODE": 26, "TLPKTDROP": 27,
+    "RTT_VAR": 21, "VERSION": 22, "CONGESTION": 23, "TRANS_TYPE": 24, "MESSAGE_API": 25, "TSBPD_MODE": 26,
+    "TLPKTDROP": 27,
     "NAK_REPORT": 28, "RETRANSMIT_ALGO": 29, "PB_KEY_LEN": 30, "CRYPTO_MODE": 31, "PEER_IDLE_TIMEOUT": 32,
     "LINGER": 33, "EVENT": 34, "DRIFT_TRACER": 35, "MIN_VERSION": 37, "ENFORCED_ENCRYPTION": 38, "MAX_REXMIT_BW": 40,
     "OVERHEAD_BW": 41, "MIN_INPUT_BW": 42, "SND_DROP_DELAY": 43, "LOSS_MAX_TTL": 44, "SND_SYN": 45, "RCV_SYN": 46,
@@ -81,6 +83,7 @@ def test_values_at_the_beginning() -> None:
         SockOpt.RTT_VAR: 0.05,
         SockOpt.VERSION: SRT_VERSION,
         SockOpt.CONGESTION: "live",
+        SockOpt.TRANS_TYPE: TransType.LIVE,
         SockOpt.MESSAGE_API: True,
         SockOpt.TSBPD_MODE: True,
         SockOpt.TLPKTDROP: True,
@@ -104,6 +107,30 @@ def test_values_at_the_beginning() -> None:
     with pair(Config(latency=0.02, payload_size=1316, stream_id="live/a")) as (a, _):
         assert {option: a.get_option(option) for option in SockOpt} == expected
     assert VERSION == SRT_VERSION
+
+
+def test_of_a_file() -> None:
+    with pair(Config(trans_type=TransType.FILE)) as (a, b):
+        shown = {
+            SockOpt.TRANS_TYPE: TransType.FILE,
+            SockOpt.CONGESTION: "file",
+            SockOpt.MESSAGE_API: False,
+            SockOpt.TSBPD_MODE: False,
+            SockOpt.TLPKTDROP: False,
+            SockOpt.NAK_REPORT: False,
+            SockOpt.RETRANSMIT_ALGO: 0,
+            SockOpt.LINGER: 180.0,
+            SockOpt.MAX_BW: -1,
+            SockOpt.RCV_LATENCY: 0,
+            SockOpt.SND_LATENCY: 0,
+        }
+        assert {option: a.get_option(option) for option in shown} == shown
+        a.write(bytes(10 * 1456))
+        until(lambda: b.get_option(SockOpt.RCV_DATA) == 10)  # packets, however they are joined
+        until(lambda: a.get_option(SockOpt.SND_DATA) == 0)
+        a.set_option(SockOpt.LINGER, 0)
+        b.set_option(SockOpt.LINGER, 0)
+        assert a.get_option(SockOpt.LINGER) == 0
 
 
 @pytest.mark.parametrize(
@@ -238,7 +265,7 @@ def test_read_only_and_unknown_options() -> None:
             with pytest.raises(expected, match=option.name) as caught:
                 a.set_option(option, 1)
             assert isinstance(caught.value, ValueError)
-        for bad in (24, 999, "MAX_BW", None):
+        for bad in (36, 999, "MAX_BW", None):
             with pytest.raises(InvalidOptionError):
                 a.get_option(bad)  # type: ignore[arg-type]
             with pytest.raises(InvalidOptionError):

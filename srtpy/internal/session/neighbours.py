@@ -44,6 +44,12 @@ class Core(Protocol):
     def write_many(self, messages: Sequence[bytes], now: Micros) -> int:
         """Take as many messages as there is room for; say how many."""
 
+    def write_stream(self, data: bytes, start: int, end: int, now: Micros) -> int:
+        """Take bytes of a stream, from `start` up to `end` of `data`, as far as there is room; say how many."""
+
+    def packets_for(self, size: int) -> int:
+        """Say how much of `room` a message of that size takes."""
+
     def room(self) -> int:
         """Say how many packets more can be written."""
 
@@ -64,6 +70,10 @@ class Core(Protocol):
 
     def release(self, now: Micros) -> None:
         """Move what is due to `messages`, past what will not come in time."""
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether `note_read` is news that a sender may wait for; may be asked without the lock."""
 
     def note_read(self, now: Micros) -> None:
         """Note that the application has taken messages."""

@@ -8,6 +8,7 @@ Never here: what is due when (core), what an end means (fate.py), the wake-ups (
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import repeat
 from typing import Final
 
@@ -35,10 +36,15 @@ class Reader:
             those who wait.
     """
 
-    __slots__ = ("_engine", "_messages", "_sleeps", "_turned_at", "_unreported", "_woke_at", "deadline")
+    __slots__ = (
+        *("_engine", "_messages", "_sleeps", "_tells_at_once", "_turned_at", "_unreported", "_woke_at"),
+        "deadline",
+    )
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tells_at_once: bool = False) -> None:
+        """Begin with nothing read; `tells_at_once` is for senders that are as fast as we take what they send."""
         self._engine = engine
+        self._tells_at_once = tells_at_once
         self._messages = engine.core.messages
         self._unreported = 0
         self._woke_at: Micros = 0
@@ -53,9 +59,10 @@ class Reader:
         row = self._next(deadline)
         if row is None:
             return b""
-        if 0 < size < len(row[0]):
+        payload = row[0]
+        if 0 < size < len(payload):
             return self._part(row, size)
-        return row[0]
+        return payload if type(payload) is bytes else bytes(payload)
 
     def read_into(self, buffer: memoryview, deadline: Deadline | None = None) -> int:
         """Fill `buffer` (bytes) with the next message, or as much of it as fits; 0 at the end."""
@@ -77,9 +84,11 @@ class Reader:
             if row is not None:
                 taken.append(row[0])
                 self._take(taken, limit - 1)
+        if taken and type(taken[0]) is not bytes:
+            taken[0] = bytes(taken[0])  # the rest of a message read in part
         self._unreported += len(taken)
-        if self._unreported >= REPORT_EVERY:
-            self._report()
+        if self._unreported >= REPORT_EVERY or (self._tells_at_once and self._engine.core.is_tight):
+            self.report()
         return taken
 
     def read_message(self, deadline: Deadline | None = None) -> tuple[Delivered, Micros] | None:
@@ -87,6 +96,8 @@ class Reader:
         row = self._next(deadline)
         if row is None:
             return None
+        if type(row[0]) is not bytes:
+            row = (bytes(row[0]), *row[1:])
         with self._engine.lock:
             return row, self._engine.core.play_time(row[3], monotonic_now())
 
@@ -111,14 +122,18 @@ class Reader:
     def _next(self, deadline: Deadline | None) -> Delivered | None:
         self._unreported += 1
         if self._unreported >= REPORT_EVERY:
-            self._report()
+            self.report()
         try:
-            return self._messages.popleft()
+            row = self._messages.popleft()
         except IndexError:
             pass  # waiting is not done here, or every error would be told with this one
+        else:
+            if self._tells_at_once and self._engine.core.is_tight:
+                self.report()
+            return row
         return self._wait(deadline)
 
-    def _report(self) -> None:
+    def report(self) -> None:
         """Let the core hear that there is room again.  Without the lock the count is a rough one: that will do."""
         self._unreported = 0
         engine = self._engine
@@ -129,29 +144,33 @@ class Reader:
 
     def _part(self, row: Delivered, size: int) -> bytes:
         """Return the first `size` bytes; the rest is what is read next, by whichever call."""
-        payload = row[0]
-        self._messages.appendleft((payload[size:], *row[1:]))
-        return payload[:size]
+        payload = memoryview(row[0])
+        self._messages.appendleft((payload[size:], *row[1:]))  # type: ignore[arg-type]  # bytes to be, when it is read
+        return bytes(payload[:size])
 
     def _wait(self, deadline: Deadline | None) -> Delivered | None:
         """Wait for a message, serving the core meanwhile; None at the end of the stream."""
+        found: list[Delivered] = []
+        self.wait(lambda: found.append(self._messages.popleft()), deadline)
+        if found and self._tells_at_once and self._engine.core.is_tight:
+            self.report()
+        return found[0] if found else None
+
+    def wait(self, take: Callable[[], object], deadline: Deadline | None) -> None:
+        """Wait until `take`, called with the lock, finds something and raises no IndexError, or until the end."""
         engine = self._engine
-        found: list[Delivered | None] = []
         began = monotonic_now()
         try:
-            engine.readable.wait_for(lambda now: self._look(found, deadline, began, now))
+            engine.readable.wait_for(lambda now: self._look(take, deadline, began, now))
         finally:
             if engine.intake.is_promised:  # we are interrupted, or another reader sleeps: we need not know
                 engine.intake.take_back()
             if engine.readable.count:  # who stays behind may have counted on our waking in time
                 with engine.lock:
                     engine.rouse_reader(monotonic_now())
-        return found[0]
 
-    def _look(
-        self, found: list[Delivered | None], deadline: Deadline | None, began: Micros, now: Micros
-    ) -> Micros | None:
-        """Put a message, or None for the end, into `found`; or return until when to sleep.  Needs the lock."""
+    def _look(self, take: Callable[[], object], deadline: Deadline | None, began: Micros, now: Micros) -> Micros | None:
+        """Take something, or see that it is the end; or return until when to sleep.  Needs the lock."""
         engine, core, fate = self._engine, self._engine.core, self._engine.fate
         if engine.intake.is_promised:
             engine.intake.keep()
@@ -162,7 +181,7 @@ class Reader:
         else:
             engine.rouse_timer(now)
         try:
-            found.append(self._messages.popleft())
+            take()
         except IndexError:
             pass
         else:
@@ -173,7 +192,6 @@ class Reader:
             refusal = fate.refusal_to_read()
             if refusal is not None:
                 raise refusal
-            found.append(None)
             return None
         patience = self.deadline if deadline is None else deadline
         limit = patience.limit(began)

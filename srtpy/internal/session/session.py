@@ -55,8 +55,9 @@ from srtpy.internal.session.loops import receive_loop, timer_loop
 from srtpy.internal.session.neighbours import Core, Wire
 from srtpy.internal.session.reading import Reader
 from srtpy.internal.session.registry import OPEN
+from srtpy.internal.session.streaming import StreamReader, StreamWriter
 from srtpy.internal.session.waiting import Deadline
-from srtpy.internal.session.writing import Writer
+from srtpy.internal.session.writing import Limits, Writer
 from srtpy.log import Log, LogCategory
 
 HELD_TOO_LONG: Final[Micros] = SECOND // 2  # ours: our code holds the lock for milliseconds
@@ -95,12 +96,12 @@ class Session:
             on_down: called, without the lock, when threads and socket have been given back.
         """
         self.negotiated = negotiated
-        self.linger: Micros | None = None if config.linger is None else from_seconds(config.linger)
+        linger = config.effective_linger
+        self.linger: Micros | None = None if linger is None else from_seconds(linger)
         self.engine = Engine(core, partial(wire.send, path=path), inbox, wire)
-        self.reader = Reader(self.engine)
-        self.writer = Writer(
-            self.engine, negotiated.payload_size, negotiated.peer_latency if negotiated.tsbpd_send else 0
-        )
+        reader, writer = _ends(self.engine, negotiated, config)
+        self.reader: Reader | StreamReader = reader
+        self.writer: Writer | StreamWriter = writer
         self.core = core
         self._wire = wire
         self._path = path
@@ -279,3 +280,21 @@ class Session:
             with self.engine.lock:
                 self.engine.fate.down()
                 self.engine.wake_everyone()
+
+
+def _ends(
+    engine: Engine, negotiated: Negotiated, config: Config
+) -> tuple[Reader, Writer] | tuple[StreamReader, StreamWriter]:
+    """Return what reads and writes: messages, of one packet each or of many, or a stream of bytes."""
+    if negotiated.tsbpd_receive:
+        limits = Limits(payload_size=negotiated.payload_size)
+        return Reader(engine), Writer(engine, limits, negotiated.peer_latency if negotiated.tsbpd_send else 0)
+    limits = Limits(
+        payload_size=negotiated.payload_size,
+        send_buffer=config.send_buf_size,
+        peer_buffer=negotiated.flow_window - 1,  # libsrt buffer_rcv.cpp capacity(): one fewer than it advertises
+    )
+    reader, writer = Reader(engine, tells_at_once=True), Writer(engine, limits)
+    if negotiated.message_api:
+        return reader, writer
+    return StreamReader(engine, reader), StreamWriter(engine, writer, negotiated.payload_size)

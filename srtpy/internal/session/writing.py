@@ -23,6 +23,7 @@ waits for that, 1 in 50 messages at most.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -48,6 +49,37 @@ SHORTEST_NAP: Final[Micros] = 100  # ours: a blocked writer that paces the core 
 CHUNK: Final = 128  # ours: messages `write_many` puts in before it lets the first of them leave
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How large a message may be.
+
+    Attributes:
+        payload_size: bytes a packet takes.
+        send_buffer: packets our buffer takes, if a message may have many.
+        peer_buffer: packets the peer can hold, if a message may have many.
+    """
+
+    payload_size: int
+    send_buffer: int = 1
+    peer_buffer: int = 1
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest message."""
+        return self.payload_size * min(self.send_buffer, self.peer_buffer)
+
+    def explain(self, size: int) -> str:
+        """Say for people why a message of that size does not fit."""
+        text = f"a message of {size} bytes does not fit: "
+        if min(self.send_buffer, self.peer_buffer) == 1:
+            return text + f"in live mode each is one packet of at most {self.payload_size} bytes (payload_size)"
+        if self.send_buffer <= self.peer_buffer:
+            where = f"the send buffer takes {self.largest} bytes ({self.send_buffer} packets, send_buf_size)"
+        else:
+            where = f"the peer can hold {self.largest} bytes ({self.peer_buffer} packets, its recv_buf_size)"
+        return text + where + "; write it in parts"
+
+
 class Writer:
     """The writing half of a session.
 
@@ -56,12 +88,13 @@ class Writer:
             those who wait.
     """
 
-    __slots__ = ("_engine", "_gathered", "_payload_size", "_steady", "_tail", "_wrote_at", "deadline")
+    __slots__ = ("_engine", "_gathered", "_limits", "_payload_size", "_steady", "_tail", "_wrote_at", "deadline")
 
-    def __init__(self, engine: Engine, payload_size: int, latency: Micros = 0) -> None:
+    def __init__(self, engine: Engine, limits: Limits, latency: Micros = 0) -> None:
         """Begin with nothing written; `latency` is how much later the peer plays what is written, 0: at once."""
         self._engine = engine
-        self._payload_size = payload_size
+        self._limits = limits
+        self._payload_size = limits.payload_size
         self._gathered = 0
         self._wrote_at: Micros = 0
         self._steady = 0  # writes in a row
@@ -72,14 +105,15 @@ class Writer:
         """Put one message into the send buffer, waiting for room; return its length."""
         engine, core, size = self._engine, self._engine.core, len(data)
         with engine.lock:
+            needed = 1
             if engine.fate.is_unwritable or size > self._payload_size:
-                self._refuse(size)
+                needed = self._packets_for(size)
             if not size:
                 return 0
-            if core.room():
+            if core.room() >= needed:
                 self._put(data, monotonic_now())
                 return size
-        self._once_there_is_room(partial(self._put, data), deadline)
+        self.once_there_is_room(partial(self._put, data), deadline, needed=needed)
         return size
 
     def write_control(
@@ -99,9 +133,9 @@ class Writer:
             engine.flush(now)
 
         with engine.lock:
-            self._refuse(len(data))
+            needed = self._packets_for(len(data))
         if data:
-            self._once_there_is_room(put, deadline)
+            self.once_there_is_room(put, deadline, needed=needed)
         return len(data)
 
     def write_many(self, messages: Sequence[bytes], deadline: Deadline | None = None) -> int:
@@ -116,17 +150,19 @@ class Writer:
 
         def put(now: Micros) -> None:
             nonlocal taken
-            while taken < len(wanted) and core.room():
-                taken += core.write_many(wanted[taken : taken + CHUNK], now)
+            moved = CHUNK
+            while moved and taken < len(wanted) and core.room():
+                moved = core.write_many(wanted[taken : taken + CHUNK], now)
+                taken += moved
                 engine.flush(now)
             self._wrote_at = engine.wrote_at = now
 
         with engine.lock:
-            self._refuse(longest)
+            self._packets_for(longest)
             put(began)
         while taken < len(wanted):
             try:
-                self._once_there_is_room(put, deadline, began)
+                self.once_there_is_room(put, deadline, began, core.packets_for(len(wanted[taken])))
             except (DeadlineError, WouldBlockError):
                 if not taken:
                     raise
@@ -138,15 +174,13 @@ class Writer:
         """Whether a write would return at once.  Needs the lock."""
         return self._engine.fate.is_unwritable or self._engine.core.room() > 0
 
-    def _refuse(self, size: int) -> None:
-        """Raise if nothing, or nothing that long, can be written."""
+    def _packets_for(self, size: int) -> int:
+        """Return how many packets a message of that size takes; raise if no such one can be written."""
         if self._engine.fate.is_unwritable:
             raise self._engine.fate.refusal_to_write()
-        if size > self._payload_size:
-            raise MessageTooLargeError(
-                f"a message of {size} bytes does not fit: in live mode each is one packet of at most "
-                f"{self._payload_size} bytes (payload_size)"
-            )
+        if size > self._limits.largest:
+            raise MessageTooLargeError(self._limits.explain(size))
+        return self._engine.core.packets_for(size)
 
     def _put(self, data: bytes, now: Micros) -> None:
         """Have the core take a message; send it, or let it wait for more.  Needs the lock, and room."""
@@ -188,10 +222,10 @@ class Writer:
         engine.writer_back_at = now + tail
         engine.turn(now)
 
-    def _once_there_is_room(
-        self, put: Callable[[Micros], None], deadline: Deadline | None, began: Micros | None = None
+    def once_there_is_room(
+        self, put: Callable[[Micros], None], deadline: Deadline | None, began: Micros | None = None, needed: int = 1
     ) -> None:
-        """Wait until the send buffer has room, pacing the core meanwhile; then `put`, with the lock."""
+        """Wait until there is room for `needed` packets, pacing the core meanwhile; then `put`, with the lock."""
         engine, core, fate = self._engine, self._engine.core, self._engine.fate
         since = monotonic_now() if began is None else began
 
@@ -199,7 +233,7 @@ class Writer:
             engine.turn(now)
             if fate.is_unwritable:
                 raise fate.refusal_to_write()
-            if core.room():
+            if core.room() >= needed:
                 put(now)
                 return None
             patience = self.deadline if deadline is None else deadline

@@ -21,6 +21,8 @@ from srtpy.internal.session.waiting import Sleepers
 
 ISN = 0x7FFFFFF0
 LATENCY = 120_000
+PACKET = 1456
+"""Bytes a packet of the fake core takes."""
 
 
 def negotiated(**changes: object) -> Negotiated:
@@ -72,6 +74,7 @@ class FakeCore:
     def __init__(self, room: int = 1000) -> None:
         self.messages: deque[Delivered] = deque()
         self.is_closed = False
+        self.is_tight = False
         self.finishes_at_once = True
         self.space = room
         self.deadline: Micros = NEVER
@@ -101,17 +104,29 @@ class FakeCore:
         ttl: Micros | None = None,
         in_order: bool = True,
     ) -> None:
-        assert self.space > 0
-        self.space -= 1
+        assert self.space >= self.packets_for(len(message))
+        self.space -= self.packets_for(len(message))
         self.written.append(message)
         self.controls.append((stamp, ttl, in_order))
         self.outgoing.append((b"h" * 16, message))
 
     def write_many(self, messages: Sequence[bytes], now: Micros) -> int:
-        taken = messages[: self.space]
-        for message in taken:
+        for count, message in enumerate(messages):
+            if self.packets_for(len(message)) > self.space:
+                return count
             self.write(message, now)
-        return len(taken)
+        return len(messages)
+
+    def write_stream(self, data: bytes, start: int, end: int, now: Micros) -> int:
+        taken = 0
+        while self.space and start + taken < end:
+            piece = data[start + taken : min(start + taken + PACKET, end)]
+            self.write(piece, now, in_order=False)
+            taken += len(piece)
+        return taken
+
+    def packets_for(self, size: int) -> int:
+        return -(-size // PACKET)
 
     def room(self) -> int:
         return self.space

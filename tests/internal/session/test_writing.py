@@ -34,6 +34,7 @@ from srtpy.internal.session.writing import (
     STEADY_WINDOW,
     TAIL,
     WINDOW,
+    Limits,
     Writer,
 )
 from tests.internal.session.fakes import LATENCY, FakeCore, Running, in_thread, until
@@ -56,7 +57,7 @@ class Desk:
         self.core = FakeCore(room)
         self.bursts: list[int] = []
         self.engine = Engine(self.core, self.send)
-        self.writer = Writer(self.engine, 1456, latency)
+        self.writer = Writer(self.engine, Limits(payload_size=1456), latency)
 
     def send(self, datagrams: Sequence[Datagram]) -> None:
         self.bursts.append(len(datagrams))
