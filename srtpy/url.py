@@ -1,8 +1,9 @@
-"""srt:// URLs: their grammar and their units.
+"""srt:// URLs: their grammar and their keys.
 
 Lives here: taking a URL apart and writing one, the query keys of srt-live-transmit and of
-ffmpeg with the units each of them means, the rule that finds the mode.
-Never here: what the fields mean and may hold (config.py), connecting (dialer.py).
+ffmpeg with the kind of value each of them takes, the rule that finds the mode.
+Never here: units and words of values (urlvalues.py), what the fields mean and may hold (config.py),
+connecting (dialer.py).
 Draft: none; libsrt's apps (uriparser.cpp, socketoptions.hpp) and ffmpeg's libsrt protocol.
 
 The standard library's URL functions are of no use: they cut at "#", which begins every structured
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote_to_bytes
 
+from srtpy import urlvalues
 from srtpy.secrecy import SECRET_FIELDS, Secret, redacted
 
 Mode: TypeAlias = Literal["caller", "listener", "rendezvous"]
@@ -54,139 +56,44 @@ class SrtUrl:
     fields: Mapping[str, object] = field(default_factory=dict, repr=False)
 
 
-_NUMBER: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))\s*([a-zA-Zµ/]*)")
-_TIME_UNITS: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
-_RATE_UNITS: Final = {"": 1.0, "b/s": 1.0, "bps": 1 / 8, "kbps": 1e3 / 8, "mbps": 1e6 / 8, "gbps": 1e9 / 8}
-_WORDS: Final = {
-    "1": True,
-    "yes": True,
-    "on": True,
-    "true": True,
-    "0": False,
-    "no": False,
-    "off": False,
-    "false": False,
-}
-
-
-def _with_unit(value: str, units: Mapping[str, float], bare: float) -> float:
-    found = _NUMBER.fullmatch(value)
-    if not found or (found[2] and found[2].lower() not in units):
-        raise ValueError(f"not a number with an optional unit ({', '.join(unit for unit in units if unit)})")
-    return float(found[1]) * (units[found[2].lower()] if found[2] else bare)
-
-
-def _milliseconds(value: str) -> float:
-    return round(_with_unit(value, _TIME_UNITS, 1e-3), 9)
-
-
-def _latency(value: str) -> float:
-    seconds = _milliseconds(value)
-    if seconds > 65.535:
-        raise ValueError(
-            "more than 65535 ms; did you mean microseconds, as in ffmpeg's URLs? "
-            f"Then write {value}us, or {seconds:g} here"
-        )
-    if 0 < seconds < 0.02:
-        raise ValueError("less than 20 ms; a number without a unit is in milliseconds, 200ms and 0.2s are the same")
-    return seconds
-
-
-def _drop_delay(value: str) -> float:
-    seconds = _milliseconds(value)
-    return -1.0 if seconds < 0 else seconds
-
-
-def _whole_seconds(value: str) -> float:
-    return _with_unit(value, _TIME_UNITS, 1.0)
-
-
-def _rate(value: str) -> int:
-    return round(_with_unit(value, _RATE_UNITS, 1.0))
-
-
-def _retransmission_rate(value: str) -> int:
-    return max(_rate(value), 0)
-
-
-def _whole(value: str) -> int:
-    try:
-        return int(value, 0)
-    except ValueError:
-        raise ValueError("not a whole number") from None
-
-
-def _flag(value: str) -> bool:
-    word = _WORDS.get(value.lower())
-    if word is None:
-        raise ValueError(f"neither yes nor no ({', '.join(_WORDS)})")
-    return word
-
-
-def _maybe_flag(value: str) -> bool | None:
-    return None if value == "-1" else _flag(value)
-
-
-def _trans_type(value: str) -> int:
-    if value.lower() not in ("live", "file"):
-        raise ValueError("neither live nor file")
-    return int(value.lower() == "file")
-
-
-def _congestion(value: str) -> str:
-    return "file" if value == "vod" else value  # libsrt congctl.cpp has both names for it
-
-
-def _key_length(value: str) -> int | None:
-    return _whole(value or "0") or None
-
-
-def _version(value: str) -> int | str:
-    return value if "." in value else _whole(value)
-
-
-def _text(value: str) -> str:
-    return value
-
-
 _PARSERS: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
-    "transtype": ("trans_type", _trans_type),
-    "messageapi": ("message_api", _flag),
-    "congestion": ("congestion", _congestion),
-    "latency": ("latency", _latency),
-    "rcvlatency": ("recv_latency", _latency),
-    "peerlatency": ("peer_latency", _latency),
-    "conntimeo": ("conn_timeout", _milliseconds),
-    "peeridletimeo": ("peer_idle_timeout", _milliseconds),
-    "snddropdelay": ("snd_drop_delay", _drop_delay),
-    "linger": ("linger", _whole_seconds),
-    "maxbw": ("max_bw", _rate),
-    "inputbw": ("input_bw", _rate),
-    "mininputbw": ("min_input_bw", _rate),
-    "maxrexmitbw": ("max_rexmit_bw", _retransmission_rate),
-    "oheadbw": ("overhead_bw", _whole),
-    "mss": ("mss", _whole),
-    "fc": ("fc", _whole),
-    "sndbuf": ("send_buf_size", _whole),
-    "rcvbuf": ("recv_buf_size", _whole),
-    "payloadsize": ("payload_size", _whole),
-    "lossmaxttl": ("loss_max_ttl", _whole),
-    "streamid": ("stream_id", _text),
+    "transtype": ("trans_type", urlvalues.trans_type),
+    "messageapi": ("message_api", urlvalues.flag),
+    "congestion": ("congestion", urlvalues.congestion),
+    "latency": ("latency", urlvalues.latency),
+    "rcvlatency": ("recv_latency", urlvalues.latency),
+    "peerlatency": ("peer_latency", urlvalues.latency),
+    "conntimeo": ("conn_timeout", urlvalues.milliseconds),
+    "peeridletimeo": ("peer_idle_timeout", urlvalues.milliseconds),
+    "snddropdelay": ("snd_drop_delay", urlvalues.drop_delay),
+    "linger": ("linger", urlvalues.whole_seconds),
+    "maxbw": ("max_bw", urlvalues.rate),
+    "inputbw": ("input_bw", urlvalues.rate),
+    "mininputbw": ("min_input_bw", urlvalues.rate),
+    "maxrexmitbw": ("max_rexmit_bw", urlvalues.retransmission_rate),
+    "oheadbw": ("overhead_bw", urlvalues.whole),
+    "mss": ("mss", urlvalues.whole),
+    "fc": ("fc", urlvalues.whole),
+    "sndbuf": ("send_buf_size", urlvalues.whole),
+    "rcvbuf": ("recv_buf_size", urlvalues.whole),
+    "payloadsize": ("payload_size", urlvalues.whole),
+    "lossmaxttl": ("loss_max_ttl", urlvalues.whole),
+    "streamid": ("stream_id", urlvalues.text),
     "passphrase": ("passphrase", Secret),
-    "pbkeylen": ("key_length", _key_length),
-    "kmrefreshrate": ("km_refresh_rate", _whole),
-    "kmpreannounce": ("km_pre_announce", _whole),
-    "enforcedencryption": ("enforced_encryption", _flag),
-    "cryptomode": ("crypto_mode", _whole),
-    "minversion": ("min_version", _version),
-    "nakreport": ("nak_report", _flag),
-    "tlpktdrop": ("tlpktdrop", _flag),
-    "drifttracer": ("drift_tracer", _flag),
-    "retransmitalgo": ("retransmit_algo", _whole),
-    "ipttl": ("ip_ttl", _whole),
-    "iptos": ("ip_tos", _whole),
-    "ipv6only": ("ipv6_only", _maybe_flag),
-    "bindtodevice": ("bind_to_device", _text),
+    "pbkeylen": ("key_length", urlvalues.key_length),
+    "kmrefreshrate": ("km_refresh_rate", urlvalues.whole),
+    "kmpreannounce": ("km_pre_announce", urlvalues.whole),
+    "enforcedencryption": ("enforced_encryption", urlvalues.flag),
+    "cryptomode": ("crypto_mode", urlvalues.whole),
+    "minversion": ("min_version", urlvalues.version),
+    "nakreport": ("nak_report", urlvalues.flag),
+    "tlpktdrop": ("tlpktdrop", urlvalues.flag),
+    "drifttracer": ("drift_tracer", urlvalues.flag),
+    "retransmitalgo": ("retransmit_algo", urlvalues.whole),
+    "ipttl": ("ip_ttl", urlvalues.whole),
+    "iptos": ("ip_tos", urlvalues.whole),
+    "ipv6only": ("ipv6_only", urlvalues.maybe_flag),
+    "bindtodevice": ("bind_to_device", urlvalues.text),
 }
 
 _ADDRESS_KEYS: Final = frozenset({"mode", "adapter", "port", "bind", "timeout", "blocking"})
@@ -241,7 +148,7 @@ def _parse(url: str, is_quiet: bool) -> SrtUrl:
         _warn_of_what_is_left_out(path, pairs)
     mode, remote, local = _addresses(host, port, pairs)
     fields = _fields(pairs)
-    seconds = _value("timeout", pairs, _milliseconds)
+    seconds = _value("timeout", pairs, urlvalues.milliseconds)
     timeout = seconds if isinstance(seconds, float) and seconds >= 0 else None
     return SrtUrl(mode, remote, local, timeout, fields)
 
@@ -348,7 +255,7 @@ def _fields(pairs: Mapping[str, str]) -> dict[str, object]:
             fields[name] = _value(key, pairs, parse)
         elif key in _LATER and value.lower() not in _LATER[key]:
             raise ValueError(f"{key} in the URL is not supported yet")
-    if _value("blocking", pairs, _flag) is False:
+    if _value("blocking", pairs, urlvalues.flag) is False:
         fields["snd_syn"] = fields["rcv_syn"] = False
     packet = int(str(fields.get("mss", 1500))) - UDP_HEADERS
     for name in ("send_buf_size", "recv_buf_size"):
@@ -398,7 +305,7 @@ def libsrt_query(fields: Mapping[str, object], mss: int) -> dict[str, str]:
         value = fields.get(name)
         if value is None:
             continue
-        if parse in (_latency, _milliseconds, _drop_delay):
+        if parse in (urlvalues.latency, urlvalues.milliseconds, urlvalues.drop_delay):
             written[key] = _number(float(str(value)) * 1000) if float(str(value)) >= 0 else "-1"
         elif name in ("send_buf_size", "recv_buf_size"):
             written[key] = str(int(str(value)) * (mss - UDP_HEADERS))

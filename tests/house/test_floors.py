@@ -26,7 +26,7 @@ BRIDGES = {("packet", "seq"), ("packet", "clock.units"), ("group", "core"), ("se
 # Values that happen to be public: they stand on the ground floor alone.  Any room may use the
 # first four, only the shell may write a log.
 PUBLIC_VALUES = {"errors", "config", "limits", "stats"}
-VALUES = PUBLIC_VALUES | {"fields", "settings", "secrecy", "url", "log"}
+VALUES = PUBLIC_VALUES | {"fields", "settings", "secrecy", "url", "urlvalues", "log"}
 SHELL_ONLY = {"clock.monotonic"}
 MACHINE = {"socket", "threading", "_thread", "queue", "time", "os", "random", "secrets", "select", "selectors"}
 MACHINE |= {"asyncio", "signal", "subprocess"}
