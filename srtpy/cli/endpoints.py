@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -38,6 +39,7 @@ class End:
         reopens: it can come back after it ended.
         calls: it goes to its peer, rather than wait for one.
         conn: the SRT connection, if it has one now.
+        say: told what people wait for; whoever drives the end sets it.
     """
 
     is_live = False
@@ -48,6 +50,7 @@ class End:
     def __init__(self, name: str) -> None:
         self.name = name
         self.stop = threading.Event()
+        self.say: Callable[[str], None] = lambda text: None
 
     def open(self) -> None:
         """Get ready; may take as long as the other side does."""
@@ -88,6 +91,17 @@ class SrtEnd(End):
             self._config.stream_id = stream_id
         self._listener: srtpy.Listener | None = None
 
+    @property
+    def listens_on(self) -> int:
+        """The port it listens on; 0: it calls, or takes any."""
+        return 0 if self.calls else self._where.local[1]
+
+    @property
+    def calls_here(self) -> int:
+        """The port of this machine it calls; 0: it listens, or calls another machine."""
+        host, port = self._where.remote
+        return port if self.calls and (host in ("", "localhost", "::1") or host.startswith("127.")) else 0
+
     def open(self) -> None:
         """Dial, or wait for a caller; `stop` ends the wait."""
         conn = srtpy.dial(self._where.remote, self._config) if self.calls else self._accept()
@@ -105,14 +119,29 @@ class SrtEnd(End):
 
     def _accept(self) -> srtpy.Conn:
         if self._listener is None:
-            self._listener = srtpy.listen(self._where.local, self._config, backlog=1)
-            self._listener.settimeout(ACCEPT_STEP)
+            self._listener = self._listen()
         while not self.stop.is_set():
             try:
                 return self._listener.accept()
             except TimeoutError:
                 continue
         raise srtpy.ConnClosedError("stopped while waiting for a caller")
+
+    def _listen(self) -> srtpy.Listener:
+        """Begin to listen, once and for all: an address that cannot be had now is not waited for."""
+        try:
+            listener = srtpy.listen(self._where.local, self._config, backlog=1)
+        except OSError as error:
+            self.reopens = False
+            text = error.strerror or str(error)
+            if error.errno == errno.EADDRINUSE:
+                text = f"port {self._where.local[1]} is taken already, by this command's other end or another program"
+            raise OSError(error.errno or errno.EADDRNOTAVAIL, f"{self.name}: {text}") from error
+        listener.settimeout(ACCEPT_STEP)
+        address = listener.local_addr
+        self.name = f"srt://{_shown(address)} (listener)"
+        self.say(f"{self.name}: waiting for a caller on port {address[1]}")
+        return listener
 
     def read(self) -> list[bytes]:
         """Read what is ready."""
@@ -318,6 +347,22 @@ class FileEnd(End):
         opened, self._file = self._file, None
         if opened is not None and self._path is not None:
             opened.close()
+
+
+def check_apart(source: End, sink: End) -> None:
+    """Check that two ends do not meet each other.
+
+    Raises:
+        ValueError: both listen on one port, or one of them would call the other.
+    """
+    if not isinstance(source, SrtEnd) or not isinstance(sink, SrtEnd):
+        return
+    ports = source.listens_on, sink.listens_on
+    if ports[0] and ports[0] == ports[1]:
+        raise ValueError(f"both ends listen on port {ports[0]}: each needs a port of its own, as srt://:{ports[0] + 1}")
+    for end, port in ((source, ports[1]), (sink, ports[0])):
+        if port and end.calls_here == port:
+            raise ValueError(f"one end calls the other, on port {port} of this machine: the stream would go nowhere")
 
 
 def open_end(text: str, *, is_source: bool, chunk: int = MESSAGE_SIZE, stream_id: str | None = None) -> End:

@@ -20,7 +20,7 @@ from srtpy.cli.pump import Pump
 from srtpy.cli.screen import Screen, duration, megabits, size
 from srtpy.statswriter import CsvWriter, JsonLinesWriter, PrometheusWriter
 
-COLUMNS: Final = {"time": 9, "in": 14, "out": 14, "RTT": 9, "lost": 7, "resent": 7, "dropped": 8, "buffer": 9}
+COLUMNS: Final = {"time": 9, "in": 17, "out": 14, "RTT": 9, "lost": 7, "resent": 7, "dropped": 8, "buffer": 9}
 FORMATS: Final = ("json", "csv", "prometheus")
 
 
@@ -86,7 +86,7 @@ class Figures:
     ) -> None:
         self._pump, self._screen, self._file, self._interval, self._say = pump, screen, file, interval, say
         self._stop = threading.Event()
-        self._looked_at = time.monotonic()
+        self._looked_at = self._data_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="srtpy-figures", daemon=True)
 
     def start(self) -> None:
@@ -140,7 +140,7 @@ class Figures:
         links = [stats for stats in (source, sink) if stats is not None]
         return [
             duration(time.monotonic() - self._pump.began),
-            megabits(source.recv_unique_bytes / elapsed) if source else "-",
+            self._came_in(source, elapsed),
             megabits(sink.sent_unique_bytes / elapsed) if sink else "-",
             " ".join(f"{stats.rtt * 1000:.1f}" for stats in links) + " ms" if links else "-",
             str(source.recv_loss if source else sink.lost_packets if sink else 0),
@@ -148,6 +148,15 @@ class Figures:
             str(sum(stats.recv_dropped + stats.sent_dropped for stats in links) + self._pump.dropped),
             f"{sum(stats.send_buf_size + stats.recv_buf_size for stats in links)} pkt",
         ]
+
+    def _came_in(self, source: srtpy.ConnStats | None, elapsed: float) -> str:
+        """Say how fast data came, or for how long none has: a peer that has died is not missed at once."""
+        if source is None or source.recv_unique_packets:
+            self._data_at = self._looked_at
+        if source is None:
+            return "-"
+        silence = self._looked_at - self._data_at
+        return f"no data for {silence:.0f} s" if silence else megabits(source.recv_unique_bytes / elapsed)
 
 
 def totals(pump: Pump) -> str:

@@ -15,7 +15,7 @@ from typing import Final
 
 import srtpy
 from srtpy.cli.arguments import duration
-from srtpy.cli.endpoints import End, FileEnd, open_end
+from srtpy.cli.endpoints import End, FileEnd, check_apart, open_end
 from srtpy.cli.figures import COLUMNS, FORMATS, Figures, StatsFile, totals
 from srtpy.cli.mpegts import MESSAGE_SIZE
 from srtpy.cli.pump import Pace, Pump, clock_pace, rate_pace
@@ -96,10 +96,12 @@ def run(options: argparse.Namespace) -> int:
     """Carry the stream; return 0 when it ended or was ended, 1 when it failed.
 
     Raises:
+        ValueError: ends that cannot be, or not together.
         BrokenPipeError: whoever read our standard output is gone.
     """
     source = open_end(options.source, is_source=True, chunk=options.chunk, stream_id=options.streamid)
     sink = open_end(options.sink, is_source=False, stream_id=options.streamid)
+    check_apart(source, sink)
     screen = Screen(COLUMNS)
     pump = Pump(source, sink, reconnects=options.reconnect, pace=pace_for(options.pace, source), say=screen.say)
     stats_file = StatsFile(options.stats_out, options.stats_format) if options.stats_out else None

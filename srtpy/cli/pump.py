@@ -73,7 +73,7 @@ class Opening:
             try:
                 return self._end.open()
             except OSError as error:
-                if not self._retries or self._end.stop.is_set():
+                if not (self._retries and self._end.reopens) or self._end.stop.is_set():
                     raise
                 if str(error) != told:
                     told = str(error)
@@ -124,6 +124,7 @@ class Pump:
         self, source: End, sink: End, *, reconnects: bool, pace: Pace | None, say: Callable[[str], None]
     ) -> None:
         self.source, self.sink = source, sink
+        source.say = sink.say = say
         self.messages = self.bytes = self.dropped = self.interruptions = 0
         self.began = time.monotonic()
         self._reconnects = reconnects

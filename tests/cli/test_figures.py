@@ -3,9 +3,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from srtpy.cli.figures import StatsFile
+from srtpy.cli.endpoints import End
+from srtpy.cli.figures import COLUMNS, Figures, StatsFile
 from srtpy.stats import ConnStats
 from tests.connected import pair
 
@@ -43,3 +45,21 @@ def test_prometheus_sees_only_the_connections_there_are(tmp_path: Path) -> None:
     file.forget("receiver")
     assert shown_after(3, "sender") == {"3"}
     file.close()
+
+
+def test_a_source_that_brings_nothing_is_told_from_one_that_flows() -> None:
+    rows: list[list[str]] = []
+    ends: Any = SimpleNamespace(source=End("source"), sink=End("sink"), began=0.0, dropped=0)
+    figures = Figures(ends, None, None, 1.0, lambda text: None)
+    with pair() as (a, b):
+        for writes, conn in ((1, b), (0, b), (0, b), (1, b), (0, None), (0, b)):
+            for _ in range(writes):
+                a.write(b"data")
+                b.read()
+            figures._looked_at += 1.0
+            rows.append(figures._row(None if conn is None else conn.stats(clear=True), None, 1.0))
+    shown = [row[1] for row in rows]
+    assert shown[1:3] == ["no data for 1 s", "no data for 2 s"]
+    assert shown[0].endswith("Mbit/s")
+    assert shown[3:] == [shown[0], "-", "no data for 1 s"]
+    assert all(len(text) <= COLUMNS["in"] for text in shown)

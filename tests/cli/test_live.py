@@ -210,6 +210,9 @@ def test_nobody_there_is_a_failure_that_says_so(run: type[Command], port: int) -
         ("live", "-", "-", "--interval", "inf"),
         ("live", "-", "udp://127.0.0.1:5000?ttl=far"),
         ("live", "srt://localhost:9000?mode=rendezvous", "-"),
+        ("live", "srt://:9000", "srt://:9000"),
+        ("live", "srt://:9000", "srt://127.0.0.1:9000"),
+        ("live", "srt://localhost:9000", "srt://:9000"),
         ("demo", "--mbps", "0"),
     ],
 )
@@ -230,6 +233,23 @@ def test_a_warning_is_one_line(run: type[Command]) -> None:
     _, said = run("live", "srt://[::1]:9?latncy=200", "nothing/out.ts", "--no-reconnect").finish()
     assert said.splitlines()[0] == "srtpy: warning: the URL's key 'latncy' is unknown and left out"
     assert "srtpy live: srt://[::1]:9 (caller)" in said
+
+
+def test_a_listener_says_which_port_it_waits_on(run: type[Command], recording: Path) -> None:
+    receiver = run("live", "srt://127.0.0.1:0?mode=listener", "-", "--no-reconnect", stdout=subprocess.DEVNULL)
+    port = receiver.wait_to_say("waiting for a caller on port").split()[-1]
+    sender = run("live", str(recording), f"srt://127.0.0.1:{port}", "--no-reconnect")
+    assert (sender.finish()[0], receiver.finish()[0]) == (0, 0)
+
+
+def test_a_port_that_is_taken_is_told_at_once(run: type[Command]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", 0))
+        taken = holder.getsockname()[1]
+        status, said = run("live", f"srt://127.0.0.1:{taken}?mode=listener", "-").finish()
+    assert status == 1
+    assert f"port {taken} is taken already" in said
+    assert "trying again" not in said
 
 
 def test_a_missing_file_is_a_failure(run: type[Command], tmp_path: Path) -> None:

@@ -127,6 +127,25 @@ def test_a_failure_that_may_pass_is_told_once_and_tried_again_less_and_less_ofte
     assert said == ["source: no answer; trying again"]
 
 
+def test_an_end_that_finds_out_it_cannot_be_had_is_not_tried_again() -> None:
+    class Hopeless(Scripted):
+        def open(self) -> None:
+            self.reopens = False
+            raise OSError("the port is taken")
+
+    moved = pump(Hopeless("source", reopens=True, is_live=True), Scripted("sink"))
+    with pytest.raises(OSError, match="the port is taken"):
+        moved.run()
+
+
+def test_ends_can_say_what_they_wait_for() -> None:
+    source, sink, said = Scripted("source"), Scripted("sink"), list[str]()
+    pump(source, sink, said.append)
+    source.say("waiting")
+    sink.say("waiting too")
+    assert said == ["waiting", "waiting too"]
+
+
 @pytest.mark.parametrize(("calls", "waits"), [(True, [0.5, 1, 2, 4, 5, 5]), (False, [])])
 def test_a_peer_that_takes_calls_and_hangs_up_at_once_is_not_called_in_a_loop(calls: bool, waits: list[float]) -> None:
     source = Scripted("source", is_live=True, reopens=True, calls=calls)
