@@ -15,6 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
+from srtpy.bulk import BLOCK, Sink, Source, recv_file, send_file
 from srtpy.callbacks import CALLBACKS, Repeated
 from srtpy.channel import Address, Channel
 from srtpy.config import Config
@@ -29,7 +30,7 @@ from srtpy.observing import Observer, Watch
 from srtpy.options import SockOpt, get_option, set_option
 from srtpy.rawio import TS_PAYLOAD
 from srtpy.stats import ConnStats, ExtendedConnStats
-from srtpy.timeouts import Timeouts, seconds
+from srtpy.timeouts import Patience, Timeouts, seconds
 
 _SETTLING: Final = threading.Lock()
 """Over the moment a session becomes a connection's; never waited for long."""
@@ -307,6 +308,55 @@ class Conn(Channel):
     def set_max_bw(self, n: int | None) -> None:
         """Limit the sending rate to `n` bytes a second; -1: no limit; 0: from the input; None: the default."""
         self.set_option(SockOpt.MAX_BW, n)
+
+    # ---- whole files
+
+    def send_file(self, file: Source, offset: int = 0, count: int | None = None) -> int:
+        """Write a file, as `socket.sendfile`; file mode only.
+
+        A stream carries its bytes; with `message_api=True` they go in messages of up to a megabyte.
+
+        Args:
+            file: opened in binary mode.  Afterwards it stands behind what was taken, whatever happens.
+            offset: where in the file to begin; a file that cannot be positioned is sent from where it stands.
+            count: how many bytes; None for all.
+
+        Returns:
+            How many bytes were taken.
+
+        Raises:
+            ValueError: live mode, where what is late is dropped; waiting is switched off; not a binary file.
+            PeerError: the peer has failed, 4000: its disk.
+            OSError: what `write` raises, with `bytes_taken`, or the file.
+        """
+        self._check_bulk("send_file", self._timeouts.writing)
+        limits = self._writer.limits
+        return send_file(self.write, file, min(BLOCK * limits.payload_size, limits.largest), offset, count)
+
+    sendfile = send_file
+
+    def recv_file(self, file: Sink, count: int | None = None) -> int:
+        """Read into a file what comes, until the peer closes or `count` bytes have come; file mode only.
+
+        Args:
+            file: opened in binary mode.
+            count: how many bytes; None for all.
+
+        Returns:
+            How many bytes came; fewer than `count` only if the peer has closed.
+
+        Raises:
+            ValueError: live mode; waiting is switched off; not a binary file.
+            OSError: what `read` raises; or the file, after the peer has been told (its writes raise `PeerError`).
+        """
+        self._check_bulk("recv_file", self._timeouts.reading)
+        return recv_file(self._reader.read_pieces, file, count, self.send_peer_error)
+
+    def _check_bulk(self, what: str, patience: Patience) -> None:
+        if self._session.negotiated.tsbpd_receive:
+            raise ValueError(f"{what} needs file mode (trans_type=FILE on both sides): live mode drops what is late")
+        if self._timeouts.timeout == 0 or not patience.is_blocking:
+            raise ValueError(f"{what} waits, and waiting is switched off (settimeout(0), SND_SYN or RCV_SYN off)")
 
     # ---- control packets
 

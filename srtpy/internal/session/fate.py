@@ -107,6 +107,11 @@ class Fate:
         else:
             self.state = ConnState.BROKEN
 
+    @property
+    def has_peer_failed(self) -> bool:
+        """Whether the peer has reported an error of its own: it has no use for what is still to be sent."""
+        return self._peer_code is not None
+
     def refusal_to_read(self) -> SRTError | None:
         """Return what a reader gets once everything has been read; None is the end of the stream."""
         if self.is_closing:

@@ -91,6 +91,11 @@ class Reader:
             self.report()
         return taken
 
+    def read_pieces(self, size: int, deadline: Deadline | None = None) -> list[bytes]:
+        """Return the next message, or its next `size` bytes, as a list of one; [] at the end."""
+        payload = self.read(size, deadline)
+        return [payload] if payload else []
+
     def read_message(self, deadline: Deadline | None = None) -> tuple[Delivered, Micros] | None:
         """Return the next message with its words from the wire and the instant it was due; None at the end."""
         row = self._next(deadline)

@@ -224,7 +224,7 @@ class Session:
             is_peer_gone = fate.is_ending and not fate.is_closing
             engine.gathered_until = now  # the timer thread goes on with it if we are interrupted
             try:
-                self.core.close(0 if is_peer_gone else linger, now)
+                self.core.close(0 if is_peer_gone or fate.has_peer_failed else linger, now)
                 fate.closing()
                 engine.turn(now)
                 if is_peer_gone or self.core.is_closed:

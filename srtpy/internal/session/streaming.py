@@ -22,7 +22,7 @@ from srtpy.internal.clock.units import Micros
 from srtpy.internal.session.engine import Engine
 from srtpy.internal.session.reading import READ_LIMIT, Reader
 from srtpy.internal.session.waiting import Deadline
-from srtpy.internal.session.writing import Writer
+from srtpy.internal.session.writing import Limits, Writer
 
 CHUNK: Final = 44  # ours: packets put in before the first of them may leave: what one GSO call carries
 EVERYTHING: Final = 1 << 62  # ours: more than there will ever be
@@ -78,6 +78,10 @@ class StreamReader:
         if limit < 1:
             raise ValueError(f"limit={limit} is out of range: 1 or more pieces")
         return [bytes(piece) for piece in self._pieces(EVERYTHING, limit, deadline)]
+
+    def read_pieces(self, size: int, deadline: Deadline | None = None) -> list[bytes]:
+        """Return what is ready, at most `size` bytes, in pieces as they are: bytes, or views of them; [] at the end."""
+        return self._pieces(size, EVERYTHING, deadline)
 
     def read_message(self, deadline: Deadline | None = None) -> tuple[Delivered, Micros] | None:
         """Return what is ready as if it were a message, with the words of its first packet; None at the end."""
@@ -139,6 +143,11 @@ class StreamWriter:
     @deadline.setter
     def deadline(self, deadline: Deadline) -> None:
         self._waiting.deadline = deadline
+
+    @property
+    def limits(self) -> Limits:
+        """How much at once makes sense."""
+        return self._waiting.limits
 
     @property
     def is_ready(self) -> bool:

@@ -86,14 +86,15 @@ class Writer:
     Attributes:
         deadline: how long calls may take that are not told otherwise; set through the session, which wakes
             those who wait.
+        limits: how large messages may be.
     """
 
-    __slots__ = ("_engine", "_gathered", "_limits", "_payload_size", "_steady", "_tail", "_wrote_at", "deadline")
+    __slots__ = ("_engine", "_gathered", "_payload_size", "_steady", "_tail", "_wrote_at", "deadline", "limits")
 
     def __init__(self, engine: Engine, limits: Limits, latency: Micros = 0) -> None:
         """Begin with nothing written; `latency` is how much later the peer plays what is written, 0: at once."""
         self._engine = engine
-        self._limits = limits
+        self.limits = limits
         self._payload_size = limits.payload_size
         self._gathered = 0
         self._wrote_at: Micros = 0
@@ -178,8 +179,8 @@ class Writer:
         """Return how many packets a message of that size takes; raise if no such one can be written."""
         if self._engine.fate.is_unwritable:
             raise self._engine.fate.refusal_to_write()
-        if size > self._limits.largest:
-            raise MessageTooLargeError(self._limits.explain(size))
+        if size > self.limits.largest:
+            raise MessageTooLargeError(self.limits.explain(size))
         return self._engine.core.packets_for(size)
 
     def _put(self, data: bytes, now: Micros) -> None:
