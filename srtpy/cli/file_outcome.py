@@ -1,0 +1,173 @@
+"""What becomes of a transfer: of each file, of the whole, in words and as an exit status.
+
+Lives here: the exit statuses, the tally that both ends keep, which failure gives the status.
+Never here: what is shown while it runs (file_progress.py), who decides (file_sending.py, file_receiving.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final
+
+from srtpy.cli.file_names import shown
+from srtpy.cli.file_words import Verdict
+from srtpy.cli.screen import duration, megabits, size
+
+
+class Status(IntEnum):
+    """Exit statuses of `srtpy file`."""
+
+    WHOLE = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    REFUSED = 4
+    DISK = 5
+    CHECKSUM = 6
+    INTERRUPTED = 7
+    SOURCE = 8
+    PROTOCOL = 9
+    STOPPED = 130
+
+
+STATUSES: Final = f"""\
+exit status:
+  {Status.WHOLE}    every file is whole at the receiver
+  {Status.FAILED}    something else failed
+  {Status.USAGE}    wrong usage
+  {Status.UNREACHABLE}    no connection came about: nobody there, or nobody answered
+  {Status.REFUSED}    the connection was refused (passphrase), or a file (it exists, its name, no right to write)
+  {Status.DISK}    a disk failed or is full, here or at the other side
+  {Status.CHECKSUM}    what arrived is not what was sent, twice
+  {Status.INTERRUPTED}    the connection was lost and did not come back in time; run both commands again to go on
+  {Status.SOURCE}    a file could not be read, or would not stop changing
+  {Status.PROTOCOL}    the other side does not keep to the conversation
+  {Status.STOPPED}  stopped by Ctrl-C or SIGTERM
+Of several, the first of {Status.DISK}, {Status.CHECKSUM}, {Status.SOURCE}, {Status.REFUSED} counts.
+"""
+
+WORST_FIRST: Final = (Status.DISK, Status.CHECKSUM, Status.SOURCE, Status.PROTOCOL, Status.REFUSED, Status.FAILED)
+
+MEANING: Final[dict[Verdict, tuple[Status, str]]] = {
+    Verdict.WHOLE: (Status.WHOLE, "whole"),
+    Verdict.DIFFERS: (Status.CHECKSUM, "what arrived has another SHA-256 than what was sent"),
+    Verdict.EXISTS: (Status.REFUSED, "a different file of that name is there; with --overwrite it is replaced"),
+    Verdict.NAME: (Status.REFUSED, "the receiver does not take this name"),
+    Verdict.IN_THE_WAY: (Status.REFUSED, "something that is no file (or no folder) of that name is in the way"),
+    Verdict.BUSY: (Status.REFUSED, "somebody else is receiving this very file"),
+    Verdict.DENIED: (Status.REFUSED, "the receiver has no right to write there"),
+    Verdict.NO_ROOM: (Status.DISK, "the receiver's disk has no room for it"),
+    Verdict.DISK: (Status.DISK, "the receiver's disk failed"),
+}
+
+
+class TransferError(Exception):
+    """The transfer cannot go on, for good; the text is for people.
+
+    Attributes:
+        status: the exit status for it.
+    """
+
+    def __init__(self, status: Status, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Tally:
+    """What has become of the files so far; kept over all connections of one transfer.
+
+    Args:
+        say: told of each file that fails.
+        changed: called when a number has changed, often.
+
+    Attributes:
+        files: how many files and folders there are in all.
+        size: bytes of all files.
+        moved: bytes that went over the network.
+        done: bytes that are at the receiver, or on the way.
+        name: of the file it is now, shown.
+    """
+
+    def __init__(
+        self, say: Callable[[str], None] = lambda text: None, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self.files = self.size = self.moved = self.done = 0
+        self.name = ""
+        self._began: float | None = None
+        self._reached: dict[int, int] = {}
+        self._whole: set[int] = set()
+        self._present: set[int] = set()
+        self._problems: dict[int, Status] = {}
+        self._say = say
+        self._changed = changed
+
+    def reset(self) -> None:
+        """Begin anew: this is another transfer."""
+        self.files = self.size = self.moved = self.done = 0
+        for each in (self._reached, self._whole, self._present, self._problems):
+            each.clear()
+
+    def expect(self, files: int, size: int) -> None:
+        """Learn how much there is."""
+        self.files, self.size = files, size
+        self._changed()
+
+    def begin(self, index: int, name: str | bytes, position: int) -> None:
+        """Learn that a file begins, or goes on, at that position."""
+        if self._began is None:
+            self._began = time.monotonic()
+        self.name = shown(name)
+        self._reach(index, position)
+
+    def move(self, index: int, count: int) -> None:
+        """Learn that so many bytes of a file went over the network."""
+        self.moved += count
+        self._reach(index, self._reached.get(index, 0) + count)
+
+    def _reach(self, index: int, position: int) -> None:
+        self.done += position - self._reached.get(index, 0)
+        self._reached[index] = position
+        self._changed()
+
+    def complete(self, index: int, *, was_there: bool = False) -> None:
+        """Learn that a file, or a folder, is whole at the receiver."""
+        if was_there and index not in self._whole:
+            self._present.add(index)
+        self._whole.add(index)
+        self._problems.pop(index, None)
+        self._changed()
+
+    def fail(self, index: int, status: Status, name: str | bytes, why: str) -> None:
+        """Learn that a file will not arrive, unless it is tried again, and say so."""
+        self._say(f"{shown(name)}: {why}")
+        self._problems[index] = status
+        self._changed()
+
+    @property
+    def whole(self) -> int:
+        """How many files are whole at the receiver."""
+        return len(self._whole)
+
+    @property
+    def failed(self) -> int:
+        """How many files did not arrive."""
+        return len(self._problems)
+
+    def status(self) -> Status:
+        """Return the exit status that the files by themselves give."""
+        found = set(self._problems.values())
+        return next((status for status in WORST_FIRST if status in found), Status.WHOLE)
+
+    def summary(self, verb: str) -> str:
+        """Return the totals in a line."""
+        took = 0.0 if self._began is None else time.monotonic() - self._began
+        is_one = max(self.files, self.whole) == 1
+        of = f" of {self.files}" if self.files and self.whole != self.files else ""
+        text = f"{self.whole}{of} {'file' if is_one else 'files'} {verb} whole"
+        if self._present:
+            text += f" ({len(self._present)} there already)"
+        if self.failed:
+            text += f", {self.failed} failed"
+        return f"{text}; {size(self.moved)} in {duration(took)}, {megabits(self.moved / max(took, 1e-3))}"

@@ -1,0 +1,128 @@
+"""How far it is: rate, remaining time, lines and a bar."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from srtpy.cli import file_progress
+from srtpy.cli.file_outcome import STATUSES, Status, Tally
+from srtpy.cli.file_progress import Display, Rate, line
+
+
+class Screen(io.StringIO):
+    """A terminal, or not."""
+
+    def __init__(self, is_terminal: bool = False) -> None:
+        super().__init__()
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+def test_the_rate_is_that_of_the_last_seconds() -> None:
+    now = [0.0]
+    rate = Rate(lambda: now[0])
+    assert rate.note(0) == 0
+    moved = 0
+    for second in range(1, 31):
+        now[0] = second
+        moved += 100 if second <= 20 else 1000
+        found = rate.note(moved)
+    assert found == 1000
+
+
+def test_a_line() -> None:
+    tally = Tally()
+    tally.expect(3, 2_000_000)
+    tally.begin(0, "film\x1b.mov", 500_000)
+    tally.move(0, 500_000)
+    assert line(tally, 100_000) == " 50 %  1.0 MB of 2.0 MB, 0.80 Mbit/s, 0:10.0 left, file 1 of 3  film\\x1b.mov"
+    tally.begin(0, "a" * 100, 0)
+    assert len(line(tally, 0)) < 90
+    bare = Tally()
+    bare.begin(0, "x", 0)
+    bare.move(0, 10)
+    assert line(bare, 0) == "10 B, 0.00 Mbit/s  x"
+
+
+def test_lines_come_at_intervals_and_news_at_once() -> None:
+    now = [0.0]
+    out = Screen()
+    with Display(5.0, out=out, clock=lambda: now[0]) as display:
+        display.tally.expect(1, 100)
+        for second in range(21):
+            now[0] = second
+            display.tally.move(0, 5)
+        display.say("news")
+    said = out.getvalue().splitlines()
+    assert len(said) == 5
+    assert said[0].startswith(" 30 %  30 B of 100 B")
+    assert said[-1] == "news"
+
+
+def test_quiet_says_the_news_only() -> None:
+    out = Screen(is_terminal=True)
+    with Display(0.0, is_quiet=True, out=out) as display:
+        display.tally.move(0, 5)
+        display.tally.fail(0, Status.DISK, "f", "why")
+    assert out.getvalue() == "f: why\n"
+
+
+def test_a_terminal_has_a_bar() -> None:
+    now = [0.0]
+    out = Screen(is_terminal=True)
+    with Display(5.0, out=out, clock=lambda: now[0]) as display:
+        display.tally.expect(1, 1000)
+        now[0] = 1.0
+        display.tally.begin(0, "[bold]film", 0)
+        display.tally.move(0, 500)
+        now[0] = 2.0
+        display.tally.move(0, 250)
+        display.say("[red]news")
+    said = out.getvalue()
+    assert "━" in said
+    assert "75 %" in said
+    assert "[bold]film" in said
+    assert "[red]news" in said
+
+
+def test_a_terminal_without_rich_has_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_progress, "HAS_RICH", False)
+    now = [0.0]
+    out = Screen(is_terminal=True)
+    with Display(1.0, out=out, clock=lambda: now[0]) as display:
+        display.tally.expect(1, 10)
+        now[0] = 1.0
+        display.tally.move(0, 5)
+    assert out.getvalue().startswith(" 50 %  5 B of 10 B")
+
+
+def test_totals() -> None:
+    tally = Tally()
+    assert tally.summary("sent") == "0 files sent whole; 0 B in 0:00.0, 0.00 Mbit/s"
+    tally.expect(2, 10)
+    tally.complete(0)
+    assert tally.summary("sent").startswith("1 of 2 files sent whole;")
+    tally.fail(1, Status.CHECKSUM, "f", "why")
+    assert tally.summary("sent").startswith("1 of 2 files sent whole, 1 failed;")
+    tally.complete(1, was_there=True)
+    tally.complete(1, was_there=True)
+    assert tally.summary("sent").startswith("2 files sent whole (1 there already);")
+    tally.reset()
+    assert (tally.whole, tally.failed, tally.done) == (0, 0, 0)
+
+
+def test_of_several_failures_the_worst_counts() -> None:
+    tally = Tally()
+    assert tally.status() is Status.WHOLE
+    for index, status in enumerate([Status.REFUSED, Status.SOURCE, Status.CHECKSUM, Status.DISK]):
+        tally.fail(index, status, "f", "why")
+        assert tally.status() is status
+
+
+def test_every_status_is_told() -> None:
+    for status in Status:
+        assert f"\n  {int(status):<5}" in STATUSES
