@@ -24,6 +24,7 @@ SHORTEST_PATIENCE: Final[Micros] = 2 * SECOND  # ours: an idle peer speaks once 
 CLOSING_ALLOWANCE: Final[Micros] = SECOND  # ours: closing waits for the latency and this long at most
 # ours: libsrt says it once; nothing confirms it, and a peer that misses it waits for its idle timeout (5 s)
 SHUTDOWN_COPIES: Final = 3  # ours: see above; libsrt and we ignore all but the first
+LATE: Final[Micros] = 50 * MILLISECOND  # ours: who is woken so late is on a machine that stands still now and then
 PLAYED_MARGIN: Final[Micros] = 100 * MILLISECOND  # ours: a busy peer plays late, and stops at SHUTDOWN
 
 
@@ -102,6 +103,9 @@ class Liveness:
         """End a closing connection whose peer has everything, or whose time is up."""
         if not self.is_closing or self.is_over:
             return
+        if now >= self._look_at + LATE:
+            # what stands still may be the peer's machine too: it has not played while we did not look
+            self._played_at = max(self._played_at, now + PLAYED_MARGIN)
         # past this moment only an ACK, or the end of our patience, can change the answer
         self._look_at = self._played_at if now < self._played_at else NEVER
         if now >= self._close_at or (not unacknowledged and now >= self._played_at):

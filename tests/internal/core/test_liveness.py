@@ -8,7 +8,14 @@ import pytest
 from srtpy.config import Config
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND, Micros
 from srtpy.internal.core.events import Broken, Event, Finished
-from srtpy.internal.core.liveness import KEEPALIVE_PERIOD, PLAYED_MARGIN, SHUTDOWN_COPIES, UNHEARD_KEEPALIVES, Liveness
+from srtpy.internal.core.liveness import (
+    KEEPALIVE_PERIOD,
+    LATE,
+    PLAYED_MARGIN,
+    SHUTDOWN_COPIES,
+    UNHEARD_KEEPALIVES,
+    Liveness,
+)
 from srtpy.internal.core.outbox import Outbox
 from srtpy.internal.packet.header import HEADER, ControlType, control_kind
 
@@ -160,6 +167,31 @@ def test_a_second_close_can_only_hurry() -> None:
     life.part.close(9 * SECOND, SECOND + 2)
     life.run_until(10 * SECOND, unacknowledged=5)
     assert life.said[-1][1] <= SECOND + 2
+
+
+def test_who_has_stood_still_gives_the_peer_time_to_play_once_more() -> None:
+    """A peer on the same machine has stood still too; libsrt forgets at SHUTDOWN what it has not played."""
+    life = Life()
+    life.part.wrote(SECOND)
+    life.part.close(None, SECOND)
+    life.run_until(SECOND + LATENCY)
+    woken = SECOND + LATENCY + PLAYED_MARGIN + LATE
+    life.part.finish_if_safe(0, woken)
+    assert not life.part.is_over
+    life.part.finish_if_safe(0, woken + PLAYED_MARGIN)
+    assert life.part.is_over
+
+
+def test_however_often_it_stands_still_closing_ends_in_time() -> None:
+    life = Life()
+    life.part.wrote(SECOND)
+    life.part.close(None, SECOND)
+    life.run_until(SECOND + LATENCY)
+    now = SECOND + LATENCY + PLAYED_MARGIN + LATE
+    while not life.part.is_over:
+        life.part.finish_if_safe(0, now)
+        now += PLAYED_MARGIN + LATE
+    assert now - PLAYED_MARGIN - LATE <= SECOND + LATENCY + SECOND + PLAYED_MARGIN + LATE
 
 
 def test_shutdown_is_said_at_one_instant_and_never_again() -> None:
