@@ -283,18 +283,6 @@ def test_libsrt_issue_1979_a_passphrase_on_one_side_hurts_nobody(ours: str, thei
 # ---- floods
 
 
-def patient_friend(listener: srtpy.Listener) -> srtpy.Conn:
-    """Connect with the right passphrase; where too many wait, come again."""
-    limit = time.monotonic() + 10
-    while True:
-        try:
-            return srtpy.dial(listener.local_addr, KEYED)
-        except srtpy.RejectedError as refused:
-            if refused.reason != RejectReason.BACKLOG or time.monotonic() > limit:
-                raise
-            time.sleep(0.1)
-
-
 def test_a_flood_of_wrong_passphrases_stalls_no_live_stream(keyed: srtpy.Listener, derivations: list[str]) -> None:
     """A few thousand conclusions with valid cookies and wrong keys, from ten addresses, beside two streams."""
     before = Footprint.now()
@@ -314,7 +302,8 @@ def test_a_flood_of_wrong_passphrases_stalls_no_live_stream(keyed: srtpy.Listene
             time.sleep(0.02)
         derived = len(derivations)
         lasted = time.monotonic() - flooded
-        with patient_friend(keyed) as late, keyed.accept() as accepted:
+        # never refused: a full book takes in who has nothing in it
+        with srtpy.dial(keyed.local_addr, KEYED.replace(conn_timeout=10.0)) as late, keyed.accept() as accepted:
             late.write(b"still open to friends")
             assert accepted.read() == b"still open to friends"
     for stream in running:
@@ -324,6 +313,44 @@ def test_a_flood_of_wrong_passphrases_stalls_no_live_stream(keyed: srtpy.Listene
     assert time.monotonic() - began < 40
     until(lambda: not any(thread.name.startswith("srt-keys") for thread in threading.enumerate()), 10.0)
     before.assert_not_outgrown(24)
+
+
+def late_by(delays: list[float], latency: float) -> tuple[float, float]:
+    """Return by how much half of the messages, and all but one in a hundred, came after their time at most."""
+    late = sorted(delay - latency for delay in delays)
+    return late[len(late) // 2], late[len(late) * 99 // 100]
+
+
+def test_two_hundred_wrong_passphrases_a_second_delay_no_stream_and_keep_no_friend_out(
+    keyed: srtpy.Listener, derivations: list[str]
+) -> None:
+    latency, quiet, flood = 0.3, [], []
+    friends = 0
+    with streams(keyed, 2, 200, passphrase=PASSPHRASE, latency=latency) as running, ExitStack() as stack:
+        mob = [stack.enter_context(Stranger(keyed.local_addr, f"127.0.8.{n + 1}")) for n in range(4)]
+        cookies = [one.cookie() for one in mob]
+        time.sleep(2.0)
+        before = [len(stream.delays) for stream in running]
+        del derivations[:]
+        began = time.monotonic()
+        for number in range(600):
+            mob[number % 4].send(keyed_conclusion(cookies[number % 4], 9000 + number, WRONG))
+            if number % 100 == 50:
+                with srtpy.dial(keyed.local_addr, KEYED) as friend:
+                    friends += friend.state is srtpy.ConnState.CONNECTED
+                    keyed.accept().close()
+            time.sleep(max(began + number / 200 - time.monotonic(), 0))
+        derived, after = len(derivations), [len(stream.delays) for stream in running]
+    for stream, first, last in zip(running, before, after, strict=True):
+        stream.assert_whole(latency + 1.0)
+        quiet += stream.delays[:first]
+        flood += stream.delays[first:last]
+    assert friends == 6
+    assert derived > 100, "there was a flood"
+    assert len(set(derivations[:derived]) - {threading.current_thread().name}) == 1, "one thread derives for a listener"
+    (calm, calm_worst), (busy, busy_worst) = late_by(quiet, latency), late_by(flood, latency)
+    assert busy <= calm + 0.01, (calm, calm_worst, busy, busy_worst)
+    assert busy_worst <= calm_worst + 0.25, (calm, calm_worst, busy, busy_worst)
 
 
 def test_a_flood_from_one_address_leaves_room_for_others(keyed: srtpy.Listener) -> None:

@@ -22,6 +22,7 @@ Key: TypeAlias = tuple[Hashable, SocketId, SequenceNumber]
 
 LARGEST_WAITING: Final = 1024  # ours: requests the application is judging; each holds about a kilobyte
 LARGEST_WAITING_PER_HOST: Final = 256  # ours: a quarter, so that one host cannot fill the book
+FAIR_DIFFERENCE: Final = 2  # ours: a host that has so many more gives one up, and still has as many as the other
 LARGEST_ANSWERED: Final = 8192  # ours: answers kept for repeats, about 300 bytes each; the oldest go first
 WAITING_LIFETIME: Final[Micros] = 60 * SECOND  # ours: no caller waits so long; guards against a lost verdict
 # ours: libsrt and we repeat the conclusion each 250 ms; of six in a row one gets through
@@ -96,16 +97,26 @@ class AnswerBook:
         told, until = self._answered.get(key, (SILENCE, now))
         return told if until > now else None
 
-    def wait(self, key: Key, now: Micros) -> RejectReason | None:
-        """Note that `key` is being judged; return why there is no room for it, or None."""
+    def wait(self, key: Key, now: Micros) -> RejectReason | Key | None:
+        """Note that `key` is being judged; return why there is no room for it, whose room it has taken, or None.
+
+        A full book takes in who has few requests in it, in the place of who has many: a few hosts that
+        flood us keep nobody else out.
+        """
         host = _host(key)
-        if len(self._waiting) >= LARGEST_WAITING:
-            return RejectReason.BACKLOG
-        if self._hosts[host] >= LARGEST_WAITING_PER_HOST:
+        own = self._hosts.get(host, 0)
+        if own >= LARGEST_WAITING_PER_HOST:
             return RejectReason.X_OVERLOADED
+        displaced = None
+        if len(self._waiting) >= LARGEST_WAITING:
+            busiest = max(self._hosts, key=self._hosts.__getitem__)
+            if self._hosts[busiest] < own + FAIR_DIFFERENCE:
+                return RejectReason.BACKLOG
+            displaced = next(one for one in reversed(self._waiting) if _host(one) == busiest)
+            self._leave(displaced)
         self._waiting[key] = Waiting(now)
-        self._hosts[host] += 1
-        return None
+        self._hosts[host] = own + 1
+        return displaced
 
     def abandon(self, key: Key, now: Micros) -> bool:
         """Forget a request whose caller must have given up by now; say whether it must."""

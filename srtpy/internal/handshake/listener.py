@@ -91,6 +91,7 @@ class Request:
     offer: Offer
     arrived: Micros
     stamp: int  # the caller's own time on the packet
+    displaced: Key | None = None  # whose request must be rejected for it: that is in nobody's book any more
 
     @property
     def key(self) -> Key:
@@ -205,10 +206,10 @@ class Answerer:
         judged = self._judge(theirs, blocks)
         if isinstance(judged, Refusal):
             return Reply(self._refusal(theirs, judged.reason, now))
-        full = self._book.wait(key, now)
-        if full is not None:
-            return Reply(self._refusal(theirs, full, now))
-        return Request(remote, theirs, judged, now, stamp)
+        found = self._book.wait(key, now)
+        if isinstance(found, RejectReason):
+            return Reply(self._refusal(theirs, found, now))
+        return Request(remote, theirs, judged, now, stamp, found)
 
     def _judge(self, theirs: Handshake, blocks: bytes) -> Offer | Refusal:
         """Read the offer and check all that does not depend on the application."""

@@ -34,7 +34,7 @@ from srtpy.internal.clock.units import SECOND
 from srtpy.internal.core.agreeing import answer, fitted, needs_derivation
 from srtpy.internal.core.connection import Connection
 from srtpy.internal.crypto.exchange import Answer
-from srtpy.internal.handshake.answers import LARGEST_WAITING, Key
+from srtpy.internal.handshake.answers import LARGEST_WAITING, Allowance, Key
 from srtpy.internal.handshake.cookie import CookieJar
 from srtpy.internal.handshake.listener import Answerer, Reply, Request
 from srtpy.internal.handshake.negotiation import Refusal, judge_entry
@@ -53,6 +53,7 @@ from srtpy.internal.session.waiting import FOREVER, Deadline
 from srtpy.log import Log, LogCategory
 
 REST: Final = 3  # ours: a wrong passphrase costs a quarter of a core at most, however many try it at once
+COMPLAINTS_PER_SECOND: Final = 1  # ours: an operator needs no more to know
 SECRET_SIZE: Final = 32  # ours: as long as what it keys (SHA-256)
 
 
@@ -101,6 +102,7 @@ class Accepting:
         self._lock = threading.Lock()
         self._answerer = Answerer(config, CookieJar(secrets.token_bytes(SECRET_SIZE)), monotonic_now())
         self._judged: dict[Key, tuple[Request, Path]] = {}
+        self._complaints = Allowance(COMPLAINTS_PER_SECOND, 1, monotonic_now())
         self._is_closed = False
         self._closer = 0
         self._is_down = threading.Event()
@@ -207,12 +209,15 @@ class Accepting:
             if isinstance(heard, Request):
                 if heard.key in self._judged:
                     return  # the application still thinks about what the answerer has long forgotten
-                is_crowded = len(self._judged) >= LARGEST_WAITING
+                displaced = None if heard.displaced is None else self._judged.get(heard.displaced)
+                is_crowded = len(self._judged) - bool(displaced) >= LARGEST_WAITING
                 self._judged[heard.key] = heard, path
         if isinstance(heard, Reply):
             self._mux.send(heard.datagrams, path)
         elif isinstance(heard, Request):
             with self._one_callers_trouble(heard.key):
+                if displaced is not None:
+                    self._refuse(*displaced, RejectReason.BACKLOG)
                 self._consider(heard, path, is_crowded)
         elif self._log.is_debugging:
             self._log.debug(LogCategory.HANDSHAKE, f"ignored a packet from {path.remote}: {heard.text}")
@@ -235,6 +240,8 @@ class Accepting:
 
     def _ask(self, judge: Judge, request: Request, path: Path) -> None:
         """Ask the application and act.  Runs on one of the judges' threads."""
+        if request.key not in self._judged:
+            return  # told no meanwhile
         applicant = Applicant(request, self._config)
         reason = judge(applicant, self._log)
         with self._one_callers_trouble(request.key):
@@ -252,7 +259,10 @@ class Accepting:
             del self._judged[request.key]
         waited = (now - request.arrived) / SECOND
         text = f"{path.remote} gave up before it was let in after {waited:.1f} s: a slow callback, or too many callers"
-        self._log.warning(LogCategory.HANDSHAKE, text)
+        if self._complaints.take(now):  # whoever floods us must not fill the log as well
+            self._log.warning(LogCategory.HANDSHAKE, text)
+        elif self._log.is_debugging:
+            self._log.debug(LogCategory.HANDSHAKE, text)
         return True
 
     # ---- keys
@@ -269,6 +279,8 @@ class Accepting:
 
     def _derive(self, config: Config, request: Request, path: Path) -> None:
         """Agree on keys with a caller that has offered one.  Runs on the thread for that."""
+        if request.key not in self._judged:
+            return  # told no meanwhile
         began = monotonic_now()
         is_let_in = False
         with self._one_callers_trouble(request.key):

@@ -99,8 +99,37 @@ def test_one_host_cannot_fill_the_book() -> None:
 def test_the_book_is_full_some_time() -> None:
     book = AnswerBook(0)
     for number in range(answers.LARGEST_WAITING):
-        assert book.wait(key(number, f"10.0.{number // 100}.1"), 0) is None
+        assert book.wait(key(number, f"10.{number // 100}.{number % 100}.1"), 0) is None
     assert book.wait(key(1, "10.9.9.9"), 0) == RejectReason.BACKLOG
+
+
+def test_who_has_many_in_a_full_book_makes_room_for_who_has_few() -> None:
+    book = AnswerBook(0)
+    floods = [f"10.0.0.{number}" for number in range(4)]
+    for number in range(answers.LARGEST_WAITING):
+        assert book.wait(key(number, floods[number % 4]), 0) is None
+    victims = []
+    for number in range(100):
+        displaced = book.wait(key(number, f"10.1.{number}.1"), 0)
+        assert isinstance(displaced, tuple)
+        victims.append(displaced)
+        assert displaced[0][0] in floods  # type: ignore[index]
+        assert book.find(displaced, 0) is None, "it is in nobody's book"
+        assert book.waiting == answers.LARGEST_WAITING
+        for flood in floods:
+            assert book.wait(key(9999, flood), 0) in (RejectReason.BACKLOG, RejectReason.X_OVERLOADED)
+    assert len(set(victims)) == 100
+    assert victims[0][1] >= answers.LARGEST_WAITING - 4, "the newest of theirs"
+    hosts = {victim[0][0] for victim in victims}  # type: ignore[index]
+    assert hosts == set(floods), "each gives up as many as the others"
+
+
+def test_two_of_one_host_take_no_place_from_who_has_as_many_in_the_end() -> None:
+    book = AnswerBook(0)
+    for number in range(answers.LARGEST_WAITING):
+        book.wait(key(number, f"10.0.{number // 2}.1"), 0)
+    assert isinstance(book.wait(key(1, "10.9.9.9"), 0), tuple)
+    assert book.wait(key(2, "10.9.9.9"), 0) == RejectReason.BACKLOG
 
 
 def test_old_answers_make_room() -> None:

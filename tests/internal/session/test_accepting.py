@@ -629,3 +629,61 @@ def test_no_thread_left_for_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(type(listener._derivers), "submit", lambda judges, work, source: refuse(work))
         caller.ask()
         assert caller.refusal().reason == RejectReason.RESOURCE
+
+
+def test_a_friend_takes_the_place_of_one_of_many_and_that_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("srtpy.internal.handshake.answers.LARGEST_WAITING", 4)
+    monkeypatch.setattr(accepting, "LARGEST_WAITING", 4)
+    gate = threading.Event()
+    asked: list[object] = []
+
+    def judge(applicant: Applicant, _log: object) -> RejectReason | None:
+        asked.append(applicant.remote)
+        gate.wait(10.0)
+        return None
+
+    with listening() as listener, contextlib.ExitStack() as stack:
+        listener.judge = judge
+        where = listener.local_address
+        many = [stack.enter_context(PlainCaller(where, socket_id=number + 1, host="127.0.5.1")) for number in range(4)]
+        for one in many:
+            one.ask()
+        until(lambda: len(listener._judged) == 4)
+        friend = stack.enter_context(PlainCaller(where, socket_id=9, host="127.0.5.2"))
+        friend.ask()
+        assert many[3].refusal().reason == RejectReason.BACKLOG
+        gate.set()
+        assert isinstance(friend.outcome(), Opened)
+        for one in many[:3]:
+            assert isinstance(one.outcome(), Opened)
+        for _ in range(4):
+            listener.accept(SOON).close()
+
+
+def test_who_was_told_no_while_waiting_for_its_turn_is_not_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("srtpy.internal.handshake.answers.LARGEST_WAITING", 4)
+    monkeypatch.setattr(accepting, "LARGEST_WAITING", 4)
+    gate = threading.Event()
+    asked: list[Any] = []
+
+    def judge(applicant: Applicant, _log: object) -> RejectReason | None:
+        asked.append(applicant.remote)
+        gate.wait(10.0)
+        return None
+
+    with listening() as listener, contextlib.ExitStack() as stack:
+        listener._judges._most = 1
+        listener.judge = judge
+        where = listener.local_address
+        many = [stack.enter_context(PlainCaller(where, socket_id=number + 1, host="127.0.5.1")) for number in range(4)]
+        for one in many:
+            one.ask()
+        until(lambda: len(listener._judged) == 4)
+        friend = stack.enter_context(PlainCaller(where, socket_id=9, host="127.0.5.2"))
+        friend.ask()
+        assert many[3].refusal().reason == RejectReason.BACKLOG
+        gate.set()
+        assert isinstance(friend.outcome(), Opened)
+        for _ in range(4):
+            listener.accept(SOON).close()
+        assert many[3].address not in asked
