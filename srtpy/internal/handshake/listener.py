@@ -66,6 +66,7 @@ from srtpy.internal.packet.header import (
 INDUCTIONS_PER_SECOND: Final = 5000  # ours: a tenth of a core; callers ask again after 250 ms
 KEY_SIZE_STEP: Final = 8  # libsrt core.cpp CUDT::createSrtHandshake: the encryption field counts such steps
 INDUCTION_BURST: Final = 1000  # ours: everybody who comes back at once after an outage
+COMPLAINTS_PER_SECOND: Final = 1  # ours: an operator needs no more to know
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,9 @@ class Answerer:
     Purely a function of the packet, the time and the cookies, apart from a bounded book of
     the requests being judged and the answers given.  Nothing here raises for what a packet
     says.
+
+    Attributes:
+        complaints: how often callers may be complained of: whoever floods us must not fill the log as well.
     """
 
     def __init__(self, config: Config, cookies: CookieJar, start: Micros) -> None:
@@ -151,6 +155,7 @@ class Answerer:
         self._start = start
         self._inductions = Allowance(INDUCTIONS_PER_SECOND, INDUCTION_BURST, start)
         self._book = AnswerBook(start)
+        self.complaints = Allowance(COMPLAINTS_PER_SECOND, 1, start)
 
     @property
     def waiting(self) -> int:

@@ -34,7 +34,7 @@ from srtpy.internal.clock.units import SECOND
 from srtpy.internal.core.agreeing import answer, fitted, needs_derivation
 from srtpy.internal.core.connection import Connection
 from srtpy.internal.crypto.exchange import Answer
-from srtpy.internal.handshake.answers import LARGEST_WAITING, Allowance, Key
+from srtpy.internal.handshake.answers import LARGEST_WAITING, Key
 from srtpy.internal.handshake.cookie import CookieJar
 from srtpy.internal.handshake.listener import Answerer, Reply, Request
 from srtpy.internal.handshake.negotiation import Refusal, judge_entry
@@ -53,7 +53,6 @@ from srtpy.internal.session.waiting import FOREVER, Deadline
 from srtpy.log import Log, LogCategory
 
 REST: Final = 3  # ours: a wrong passphrase costs a quarter of a core at most, however many try it at once
-COMPLAINTS_PER_SECOND: Final = 1  # ours: an operator needs no more to know
 SECRET_SIZE: Final = 32  # ours: as long as what it keys (SHA-256)
 
 
@@ -102,7 +101,6 @@ class Accepting:
         self._lock = threading.Lock()
         self._answerer = Answerer(config, CookieJar(secrets.token_bytes(SECRET_SIZE)), monotonic_now())
         self._judged: dict[Key, tuple[Request, Path]] = {}
-        self._complaints = Allowance(COMPLAINTS_PER_SECOND, 1, monotonic_now())
         self._is_closed = False
         self._closer = 0
         self._is_down = threading.Event()
@@ -259,7 +257,7 @@ class Accepting:
             del self._judged[request.key]
         waited = (now - request.arrived) / SECOND
         text = f"{path.remote} gave up before it was let in after {waited:.1f} s: a slow callback, or too many callers"
-        if self._complaints.take(now):  # whoever floods us must not fill the log as well
+        if self._answerer.complaints.take(now):
             self._log.warning(LogCategory.HANDSHAKE, text)
         elif self._log.is_debugging:
             self._log.debug(LogCategory.HANDSHAKE, text)
