@@ -25,6 +25,7 @@ from srtpy.cli.file_store import Incoming, Refused, Store, refusal
 from srtpy.cli.file_words import Verdict
 
 PIECE: Final = 1 << 18  # bytes written at once
+PACKET: Final = 1456  # bytes of a full packet
 LOOK: Final = 0.02  # seconds between looks at what is not acknowledged yet
 PERMISSIONS: Final = 0o666
 
@@ -64,6 +65,15 @@ def send_bare(stream: Draining, entry: Entry, tally: Tally) -> None:
         raise TransferError(Status.SOURCE, f"{entry.path}: the file has shrunk while it was sent") from None
     finally:
         source.close()
+
+
+def afloat(stream: Draining) -> int:
+    """Return about how many bytes the other side has not acknowledged."""
+    try:
+        packets = int(str(stream.get_option(srtpy.SockOpt.SND_DATA)))
+    except srtpy.SRTError:  # closed
+        return 0
+    return packets * PACKET
 
 
 def _drain(stream: Draining) -> None:

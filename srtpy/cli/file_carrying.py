@@ -21,6 +21,7 @@ from srtpy.cli.file_sending import Parcel, SendingTalk
 from srtpy.cli.file_words import MalformedFrame
 
 READ: Final = 1 << 20  # bytes taken at once
+TICK: Final = 0.5  # seconds between looks at how far it is while nothing is heard
 LAST_WORDS: Final = 2.0  # seconds for the other side to confirm a farewell that changes nothing
 
 LEFT: Final = "the other side came and left without a word"
@@ -129,8 +130,8 @@ class Connecting(Protocol[StreamT]):
     def connect(self, limit: float | None) -> StreamT:
         """Make a connection, until an instant at most."""
 
-    def hang_up(self, stream: StreamT) -> None:
-        """Close one."""
+    def hang_up(self, stream: StreamT, *, at_once: bool = False) -> None:
+        """Close one; `at_once`: what is on its way need not arrive."""
 
 
 def persist(
@@ -165,6 +166,9 @@ def persist(
             if patience.is_exhausted:
                 raise TransferError(Status.INTERRUPTED, f"interrupted: {lost}") from None
             say(f"{lost}; trying for {patience.seconds:g} s to go on")
+        except KeyboardInterrupt:
+            line.hang_up(stream, at_once=True)
+            raise
         finally:
             line.hang_up(stream)
 
@@ -178,14 +182,12 @@ def _connected(line: Connecting[StreamT], patience: Patience) -> StreamT:
         raise TransferError(Status.INTERRUPTED, f"the other side did not come back: {error}") from None
 
 
-def _hear(stream: Stream, limit: float | None) -> bytes | None:
+def _hear(stream: Stream, limit: float) -> bytes | None:
     """Return what arrives until then; None if nothing does."""
     stream.set_read_deadline(limit)
     try:
         data = stream.read(READ)
     except TimeoutError:
-        if limit is None:  # the URL's own timeout
-            raise
         return None
     if not data:
         raise Lost("the other side has closed the connection")
@@ -216,7 +218,7 @@ def send_parcel(stream: Stream, parcel: Parcel, greeting: float) -> None:
                 if data is None:
                     raise NobodyGreets()
                 talk.receive(data)
-            _send(stream, talk)
+            _send(stream, talk, parcel.tally)
     except Lost:
         if not talk.is_settled:
             raise
@@ -224,18 +226,19 @@ def send_parcel(stream: Stream, parcel: Parcel, greeting: float) -> None:
         talk.close()
 
 
-def _send(stream: Stream, talk: SendingTalk) -> None:
-    while not talk.is_over:
+def _send(stream: Stream, talk: SendingTalk, tally: Tally) -> None:
+    until = float("inf")
+    while not talk.is_over and time.monotonic() < until:
         said = talk.next_data()
         if said:
             stream.write(said)
-            heard = _hear(stream, time.monotonic())
-        else:
-            heard = _hear(stream, time.monotonic() + LAST_WORDS if talk.is_settled else None)
+        heard = _hear(stream, time.monotonic() + (0.0 if said else TICK))
         if heard is not None:
             talk.receive(heard)
         elif not said:
-            return
+            tally.tick()
+        if talk.is_settled:
+            until = min(until, time.monotonic() + LAST_WORDS)
 
 
 def receive_parcel(stream: Stream, reception: Reception, *, greets: bool, silence: float) -> None:
@@ -255,7 +258,7 @@ def receive_parcel(stream: Stream, reception: Reception, *, greets: bool, silenc
         rest = _opening(stream, reception, greets, silence)
         talk = ReceivingTalk(reception)
         try:
-            _receive(stream, talk, rest)
+            _receive(stream, talk, reception.tally, rest)
         except (Lost, srtpy.SRTError):
             if not reception.is_settled:
                 raise
@@ -289,10 +292,10 @@ def _opening(stream: Stream, reception: Reception, greets: bool, silence: float)
             return rest
 
 
-def _receive(stream: Stream, talk: ReceivingTalk, data: bytes) -> None:
+def _receive(stream: Stream, talk: ReceivingTalk, tally: Tally, data: bytes | None) -> None:
     while True:
         try:
-            talk.receive(data)
+            talk.receive(data or b"")
         finally:
             said = talk.take_said()
             if said:
@@ -302,4 +305,6 @@ def _receive(stream: Stream, talk: ReceivingTalk, data: bytes) -> None:
             raise talk.failure
         if talk.is_over:
             return
-        data = _hear(stream, None) or b""
+        data = _hear(stream, time.monotonic() + TICK)
+        if data is None:
+            tally.tick()

@@ -63,6 +63,11 @@ MEANING: Final[dict[Verdict, tuple[Status, str]]] = {
 }
 
 
+def nothing() -> int:
+    """Say that nothing is on the way."""
+    return 0
+
+
 class TransferError(Exception):
     """The transfer cannot go on, for good; the text is for people.
 
@@ -88,6 +93,7 @@ class Tally:
         moved: bytes that went over the network.
         done: bytes that are at the receiver, or on the way.
         name: of the file it is now, shown.
+        afloat: tells how many of them are on the way.
     """
 
     def __init__(
@@ -95,6 +101,7 @@ class Tally:
     ) -> None:
         self.files = self.size = self.moved = self.done = 0
         self.name = ""
+        self.afloat: Callable[[], int] = nothing
         self._began: float | None = None
         self._reached: dict[int, int] = {}
         self._whole: set[int] = set()
@@ -113,6 +120,15 @@ class Tally:
         """Learn how much there is."""
         self.files, self.size = files, size
         self._changed()
+
+    def tick(self) -> None:
+        """Learn that time has passed."""
+        self._changed()
+
+    def sink(self) -> None:
+        """Learn that the connection is gone, and with it what was on the way."""
+        self.moved = max(self.moved - self.afloat(), 0)
+        self.afloat = nothing
 
     def begin(self, index: int, name: str | bytes, position: int) -> None:
         """Learn that a file begins, or goes on, at that position."""

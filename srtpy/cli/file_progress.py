@@ -38,15 +38,21 @@ class Rate:
         return (moved - before) / (now - began) if now > began else 0.0
 
 
+def arrived(tally: Tally) -> int:
+    """Return how many bytes are at the receiver."""
+    return max(tally.done - tally.afloat(), 0)
+
+
 def line(tally: Tally, rate: float) -> str:
     """Return how far it is, in a line."""
-    share = f"{100 * tally.done / tally.size:3.0f} %  " if tally.size else ""
+    done = arrived(tally)
+    share = f"{100 * done / tally.size:3.0f} %  " if tally.size else ""
     of = f" of {size(tally.size)}" if tally.size else ""
-    left = max(tally.size - tally.done, 0)
+    left = max(tally.size - done, 0)
     rest = f", {duration(left / rate)} left" if left and rate else ""
     files = f", file {min(tally.whole + tally.failed + 1, tally.files)} of {tally.files}" if tally.files > 1 else ""
     name = tally.name if len(tally.name) <= LONGEST_NAME else f"…{tally.name[1 - LONGEST_NAME :]}"
-    return f"{share}{size(tally.done)}{of}, {megabits(rate)}{rest}{files}  {name}".rstrip()
+    return f"{share}{size(done)}{of}, {megabits(rate)}{rest}{files}  {name}".rstrip()
 
 
 class Bar(Protocol):
@@ -101,7 +107,7 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
-            self._bar.show(self.tally, self._rate.note(self.tally.moved))
+            self._bar.show(self.tally, self._rate.note(self.tally.moved - self.tally.afloat()))
             self._bar.stop()
 
     def say(self, text: str) -> None:
@@ -117,7 +123,7 @@ class Display:
         if now < self._due or self._is_quiet:
             return
         self._due = now + self._interval
-        rate = self._rate.note(self.tally.moved)
+        rate = self._rate.note(self.tally.moved - self.tally.afloat())
         if self._bar is not None:
             self._bar.show(self.tally, rate)
         else:
@@ -149,7 +155,9 @@ if HAS_RICH:
         def show(self, tally: Tally, rate: float) -> None:
             """Draw it anew."""
             grid = Table.grid(padding=(0, 1))
-            grid.add_row(ProgressBar(total=max(tally.size, 1), completed=min(tally.done, max(tally.size, 1)), width=30))
+            grid.add_row(
+                ProgressBar(total=max(tally.size, 1), completed=min(arrived(tally), max(tally.size, 1)), width=30)
+            )
             grid.add_row(Text(line(tally, rate)))
             self._live.update(grid, refresh=True)
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import srtpy
-from srtpy.cli import demo, live, probe
+from srtpy.cli import demo, file, live, probe
 
 
 def _version() -> str:
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=f"srtpy {_version()}")
     commands = made.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (demo, live, probe):
+    for command in (demo, live, file, probe):
         command.add_arguments(commands)
     return made
 
@@ -43,7 +43,7 @@ def _warn(message: Warning | str, *_place: object, **_more: object) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0 success, 1 failure, 2 usage, 130 interrupted, more for `probe`."""
+    """Run one command; return its exit status: 0 success, 1 failure, 2 usage, 130 interrupted, others: `--help`."""
     options = parser().parse_args(arguments)
     try:
         with srtpy.low_latency(), warnings.catch_warnings():

@@ -76,7 +76,7 @@ class Calling:
         self._ends.ends.put(listener)
         return caller
 
-    def hang_up(self, stream: MemoryStream) -> None:
+    def hang_up(self, stream: MemoryStream, *, at_once: bool = False) -> None:
         stream.close()
 
 
