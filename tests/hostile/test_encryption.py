@@ -196,6 +196,49 @@ def test_row_08_damaged_key_material_on_a_live_connection(keyed: srtpy.Listener,
         assert states(conn) == (2, 2)
 
 
+def variants(body: bytes) -> dict[str, bytes]:
+    """Return key material as it was recorded, and changed where no wrapping vouches for it."""
+    return {
+        "as it was": body,
+        "another salt, as far as it goes": body[:16] + bytes([body[16] ^ 1]) + body[17:],
+        "another name for the wrapping key": body[:4] + b"\0\0\0\1" + body[8:],
+        "as the odd key": body[:3] + bytes([ODD >> 27]) + body[4:],
+    }
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["lives", "is over"])
+def test_row_08_key_material_of_another_connection_opens_none(keyed: srtpy.Listener, is_over: bool) -> None:
+    """Recorded by somebody who does not know the passphrase, and sent with a cookie of his own.
+
+    He could not read what we send him; but with the first number of then we would send other words under the
+    same keystream, and what was recorded then could be sent to us again.
+    """
+    with MadPeer(keyed.local_addr, KEYED) as peer, Stranger(keyed.local_addr, "127.0.0.66") as thief:
+        recorded = peer.keys.keying.message
+        with keyed.accept() as conn:
+            if is_over:
+                conn.close()
+            for number, body in enumerate(variants(recorded).values()):
+                answer = thief.answer(keyed_conclusion(thief.cookie(), 5000 + number, body))
+                assert int.from_bytes(answer[36:40], "big") == RejectReason.BAD_SECRET
+            if not is_over:
+                assert_talks(conn, peer)
+    with srtpy.dial(keyed.local_addr, KEYED), keyed.accept() as conn:
+        assert states(conn) == (2, 2)
+
+
+def test_row_08_key_material_of_another_session_is_not_taken_on_a_live_connection(
+    keyed: srtpy.Listener, derivations: list[str]
+) -> None:
+    with MadPeer(keyed.local_addr, KEYED) as peer, keyed.accept() as conn:
+        del derivations[:]
+        for body in variants(MATERIAL).values():
+            peer.send(extension(peer, ExtensionKind.KMREQ, body))
+        assert_talks(conn, peer)
+        assert states(conn) == (2, 2)
+        assert derivations == []
+
+
 # ---- row 9
 
 

@@ -42,7 +42,7 @@ MESSAGES_PER_SECOND: Final = 500  # ours: announcements looked at; an honest pee
 MESSAGE_BURST: Final = 50  # ours: and so many at once
 DERIVATIONS_PER_SECOND: Final = 2  # ours: of which with a new salt, half a millisecond each; libsrt keeps its salt
 DERIVATION_BURST: Final = 4  # ours: and so many at once
-REMEMBERED: Final = 256  # ours: announcements known by heart, the peer's and ours
+REMEMBERED: Final = 2048  # ours: announcements known by heart, the peer's and ours: old ones come back from others only
 
 _REFUSALS: Final = {KeyState.NO_SECRET, KeyState.BAD_SECRET, KeyState.BAD_CRYPTO_MODE}
 
@@ -219,14 +219,14 @@ class Keys:
             return self._refused(KeyState.NO_SECRET)
         if material.cipher != self._keying.suite.cipher:
             return self._refused(KeyState.BAD_CRYPTO_MODE)
+        if self.opening.is_foreign(material.salt):
+            return self._refused(KeyState.BAD_SECRET)
         if not passphrase.has_derived(material.salt, material.key_size) and not self._derivations.take(now):
             return b""
         try:
             keys = read_message(passphrase, material)
         except WrongPassphrase:
             return self._refused(KeyState.BAD_SECRET)
-        if self.opening.is_contradicted(keys, material.salt):
-            return b""
         self.opening.install(keys, material.salt)
         self.recv_state = KeyState.SECURED
         self._remember(body, body)

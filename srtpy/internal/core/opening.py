@@ -132,14 +132,15 @@ class Opening:
             self._coming[flag] = Key(flag, key, salt, self._suite.make(key, salt), first)
         self._recognise()
 
-    def is_contradicted(self, keys: SessionKeys, salt: bytes) -> bool:
-        """Say whether a key we have comes again with another salt.
+    def is_foreign(self, salt: bytes) -> bool:
+        """Say whether key material with this salt is another session's.
 
-        Half of the salt is in no wrapping: somebody who has recorded key material can change that half, and
-        nobody could open anything any more.  An honest peer makes a new key where it makes a new salt.
+        Nobody changes the salt of a session (libsrt hcryptCtx_Tx_Refresh "Keep same KEK, configuration, and salt").
+        Key material of another session with the same passphrase unwraps: somebody who has recorded it could make
+        us open the peer's packets with its key, or take what was said in that session for what is said in this.
+        And half of the salt is in no wrapping: it can be changed in what was recorded of this one.
         """
-        known = (*self._seen, *self._coming.values())
-        return any(key.secret in (keys.even, keys.odd) and key.salt != salt for key in known)
+        return any(key.salt != salt for key in (*self._seen[-1:], *self._coming.values()))
 
     def _knows(self, flag: int, secret: bytes, salt: bytes) -> bool:
         known = self._coming.get(flag) or next((key for key in reversed(self._seen) if key.flag == flag), None)

@@ -96,6 +96,11 @@ class Keying:
         """By how much sealing makes a payload longer."""
         return self.suite.tag_size if self.passphrase else 0
 
+    @property
+    def identity(self) -> bytes:
+        """What tells the keys agreed on from all others, whatever else of their message was changed; b"": none."""
+        return KeyMaterial.decode(self.message).wrapped if self.recv_keys else b""
+
 
 @dataclass(frozen=True, slots=True)
 class Objection:

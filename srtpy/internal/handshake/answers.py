@@ -23,6 +23,7 @@ Key: TypeAlias = tuple[Hashable, SocketId, SequenceNumber]
 LARGEST_WAITING: Final = 1024  # ours: requests the application is judging; each holds about a kilobyte
 LARGEST_WAITING_PER_HOST: Final = 256  # ours: a quarter, so that one host cannot fill the book
 FAIR_DIFFERENCE: Final = 2  # ours: a host that has so many more gives one up, and still has as many as the other
+LARGEST_USED: Final = 16_384  # ours: keys that connections have begun with, about 200 bytes each; the oldest go first
 LARGEST_ANSWERED: Final = 8192  # ours: answers kept for repeats, about 300 bytes each; the oldest go first
 WAITING_LIFETIME: Final[Micros] = 60 * SECOND  # ours: no caller waits so long; guards against a lost verdict
 # ours: libsrt and we repeat the conclusion each 250 ms; of six in a row one gets through
@@ -69,13 +70,14 @@ class AnswerBook:
         abandoned: how many requests' callers had given up before there was a verdict.
     """
 
-    __slots__ = ("_answered", "_hosts", "_sweep_at", "_waiting", "abandoned")
+    __slots__ = ("_answered", "_hosts", "_sweep_at", "_used", "_waiting", "abandoned")
 
     def __init__(self, now: Micros) -> None:
         self.abandoned = 0
         self._waiting: dict[Key, Waiting] = {}
         self._hosts: Counter[Hashable] = Counter()
         self._answered: dict[Key, tuple[Told, Micros]] = {}
+        self._used: dict[bytes, None] = {}
         self._sweep_at = now + SWEEP_INTERVAL
 
     def __len__(self) -> int:
@@ -117,6 +119,18 @@ class AnswerBook:
         self._waiting[key] = Waiting(now)
         self._hosts[host] = own + 1
         return displaced
+
+    def is_used(self, keys: bytes) -> bool:
+        """Say whether a connection has begun with these keys before; from now on one has.
+
+        Every caller makes its own, so keys that come again have been recorded and are sent again.
+        """
+        if keys in self._used:
+            return True
+        self._used[keys] = None
+        if len(self._used) > LARGEST_USED:
+            del self._used[next(iter(self._used))]
+        return False
 
     def abandon(self, key: Key, now: Micros) -> bool:
         """Forget a request whose caller must have given up by now; say whether it must."""

@@ -268,6 +268,10 @@ class Answerer:
         self._book.accepted(request.key, (reply, now))
         return replace(agreed, reply=reply)
 
+    def is_replayed(self, keys: bytes) -> bool:
+        """Say whether a connection has begun with these keys, as they were wrapped, before."""
+        return self._book.is_used(keys)
+
     def abandon(self, request: Request, now: Micros) -> bool:
         """Forget a request whose caller must have given up meanwhile, silent for so long; say whether it must.
 

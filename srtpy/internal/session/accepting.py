@@ -292,6 +292,11 @@ class Accepting:
         if isinstance(agreement, Refusal):
             self._refuse(request, path, RejectReason(agreement.reason), agreement.text)
             return False
+        with self._lock:
+            is_replayed = bool(keys := agreement.keying.identity) and self._answerer.is_replayed(keys)
+        if is_replayed:
+            self._refuse(request, path, RejectReason.BAD_SECRET, "keys of another connection, recorded and sent again")
+            return False
         self._let_in(request, path, config, agreement)
         return True
 

@@ -459,15 +459,31 @@ def test_no_key_is_derived_as_long_as_the_salt_stays(derivations: list[bytes]) -
     assert derivations == []
 
 
-def test_a_peer_that_changes_its_salt(derivations: list[bytes]) -> None:
-    _a, b = sides()
+def test_key_material_of_another_session_with_the_same_passphrase_is_not_taken(derivations: list[bytes]) -> None:
+    """It would unwrap, and the peer's next packets would be opened with a key that somebody else has chosen."""
+    a, b = sides()
+    foreign = offer(Terms(ONE), 16, random.Random(77).randbytes)
     derivations.clear()
-    salt = bytes(range(16))
-    body = make_message(Passphrase(ONE), CIPHER_CTR, salt, SessionKeys(odd=bytes(32)))
+    for body in (
+        foreign.message,
+        make_message(Passphrase(ONE), CIPHER_CTR, bytes(range(16)), SessionKeys(bytes(16), bytes(16))),
+        make_message(Passphrase(ONE), CIPHER_CTR, bytes(range(16)), SessionKeys(odd=bytes(32))),
+    ):
+        derivations.clear()
+        b.keys.requested(body, START)
+        assert derivations == [], "nothing is computed for it"
+    assert b.said() == []
+    assert b.keys.ignored_km == 3
+    assert b.open(a.send(5)) == [b"%08d" % place for place in range(5)]
+
+
+def test_a_size_that_changes_under_the_same_salt_is_followed(derivations: list[bytes]) -> None:
+    _a, b = sides()
+    body = make_message(Passphrase(ONE), CIPHER_CTR, b.keys._keying.salt, SessionKeys(odd=bytes(32)))
     derivations.clear()
     b.keys.requested(body, START)
-    assert b.said() == [(KMRSP, body)], "another size, too"
-    assert derivations == [salt[8:]]
+    assert b.said() == [(KMRSP, body)]
+    assert len(derivations) == 1
 
 
 def test_made_up_salts_cost_little(derivations: list[bytes]) -> None:

@@ -309,3 +309,20 @@ def test_nothing_shows_a_secret() -> None:
         for secret in secrets:
             assert secret not in repr(value)
             assert secret not in str(value)
+
+
+def test_the_identity_is_the_wrapping_alone() -> None:
+    terms = Terms("what both ends know")
+    offered = offer(terms, 16, random.Random(5).randbytes)
+    assert offered.identity == b"", "nothing is agreed on yet"
+    body = offered.message
+    changed = [
+        body,
+        body[:4] + b"1234" + body[8:],
+        body[:3] + bytes([2]) + body[4:],
+        body[:16] + b"8 bytes." + body[24:],
+    ]
+    answers = [respond(terms, one, 0x010505, random.Random(6).randbytes) for one in changed]
+    identities = {answer.keying.identity for answer in answers if isinstance(answer, Answer)}
+    assert identities == {body[32:]}
+    assert Keying().identity == b""

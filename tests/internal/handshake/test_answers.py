@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from srtpy.errors import RejectReason
 from srtpy.internal.clock.units import MILLISECOND, SECOND
 from srtpy.internal.handshake import answers
@@ -130,6 +132,15 @@ def test_two_of_one_host_take_no_place_from_who_has_as_many_in_the_end() -> None
         book.wait(key(number, f"10.0.{number // 2}.1"), 0)
     assert isinstance(book.wait(key(1, "10.9.9.9"), 0), tuple)
     assert book.wait(key(2, "10.9.9.9"), 0) == RejectReason.BACKLOG
+
+
+def test_keys_are_used_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "LARGEST_USED", 3)
+    book = AnswerBook(0)
+    for number in range(4):
+        assert not book.is_used(bytes([number]))
+        assert book.is_used(bytes([number]))
+    assert not book.is_used(bytes([0])), "long ago"
 
 
 def test_old_answers_make_room() -> None:
