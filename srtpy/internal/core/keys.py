@@ -78,11 +78,6 @@ class Keys:
             keying.suite, keying.recv_keys, keying.salt, negotiated.recv_isn, negotiated.peer_retransmit_flag
         )
         self.sent_km = self.recv_km = self.ignored_km = 0
-        self._sealing = (
-            Sealing(keying, negotiated.peer_socket_id, negotiated.send_isn, entropy, refresh, pre_announce)
-            if keying.passphrase
-            else None
-        )
         self._keying = keying
         self._outbox = outbox
         self._round_trip = round_trip
@@ -90,6 +85,15 @@ class Keys:
         self._known: dict[bytes, bytes] = {keying.message: keying.message} if keying.message else {}
         self._messages = Allowance(MESSAGES_PER_SECOND, MESSAGE_BURST, now)
         self._derivations = Allowance(DERIVATIONS_PER_SECOND, DERIVATION_BURST, now)
+        self._sealing: Sealing | None = None
+        if keying.passphrase:
+            is_borrowed = self.send_state is KeyState.SECURED and bool(keying.tag_size) and not negotiated.initiator
+            peer, isn = negotiated.peer_socket_id, negotiated.send_isn
+            self._sealing = sealing = Sealing(
+                keying, peer, isn, entropy, refresh, pre_announce, is_borrowed=is_borrowed
+            )
+            if sealing.message:
+                self._announce(sealing)
 
     # ---- data ------------------------------------------------------------------------------
 
@@ -131,10 +135,13 @@ class Keys:
         before = sealing.message
         sealed = sealing.seal(first, run)
         if sealing.message is not before:
-            self._sends = 0
-            self.deadline = AT_ONCE
-            self._remember(sealing.message, b"")
+            self._announce(sealing)
         return sealed
+
+    def _announce(self, sealing: Sealing) -> None:
+        self._sends = 0
+        self.deadline = AT_ONCE
+        self._remember(sealing.message, b"")
 
     def open(self, batch: Batch) -> Sequence[Payload] | None:
         """Return data packets' payloads in clear, None for each that cannot be opened; None as a whole: as they are."""
@@ -158,8 +165,7 @@ class Keys:
         # libsrt crypto.cpp sendKeysToPeer: one and a half round trips
         self.deadline = now + max(3 * self._round_trip.smoothed // 2, SHORTEST_REPEAT if is_eager else PATIENT_REPEAT)
         if not is_eager:
-            # whoever has not answered so often does not answer; the key cannot be used for ever
-            sealing.note_known()
+            sealing.note_unanswered()
 
     def answered(self, body: bytes, now: Micros) -> None:
         """Take in the peer's answer to an announcement (KMRSP).

@@ -18,6 +18,11 @@ The turn waits for the answer to the announcement: libsrt turns in any case, and
 or the announcement is lost, its peer drops what it cannot open yet.  And a new key is not announced
 before the peer has acknowledged all that was sealed with the key it takes the place of: a receiver
 that replaces the key makes noise of an old packet that is sent again.
+
+The handshake's key is the initiator's: both ends begin with it, and with the same sequence number.  In AES-GCM
+that is fatal where both send, for nonces repeat: whoever sees it can forge packets.  So a responder announces
+a key of its own at once there, and turns as soon as the peer has it.  (Not so in counter mode, where every peer of any
+make would have to live with it: see SECURITY.md.)
 """
 
 from __future__ import annotations
@@ -44,7 +49,8 @@ class Spare(Enum):
     """What the key is that is not in use."""
 
     NONE = auto()
-    NEXT = auto()
+    ANNOUNCED = auto()
+    READY = auto()
     OLD = auto()
 
 
@@ -67,7 +73,7 @@ class Sealing:
         "_count",
         "_entropy",
         "_flag",
-        "_is_known",
+        "_is_borrowed",
         "_keying",
         "_keys",
         "_last_old",
@@ -87,10 +93,13 @@ class Sealing:
         entropy: Entropy,
         refresh: int,
         pre_announce: int | None,
+        *,
+        is_borrowed: bool = False,
     ) -> None:
         """Begin with the key of the handshake.
 
         `first` is the first sequence number, `refresh` how many packets a key is used for; 0: as long as is safe.
+        `is_borrowed` says that the key is the peer's, and to be exchanged for one of our own.
         """
         self._keying = keying
         self._peer = peer
@@ -102,11 +111,13 @@ class Sealing:
         self._cipher = keying.suite.make(self._keys.even or self._keys.odd, keying.salt, peer)
         self._count = 1
         self._spare = Spare.NONE
-        self._is_known = False
         self._acknowledged = first
         self._last_old = (first - 1) & SEQ_MASK
         self.message = b""
         self._turn_at = 0
+        self._is_borrowed = is_borrowed
+        if is_borrowed:
+            self._announce_next()
         self._plan()
 
     def __repr__(self) -> str:
@@ -130,9 +141,15 @@ class Sealing:
         return sealed
 
     def note_known(self) -> None:
-        """Learn that the peer has the announced key, or never will say so."""
-        self._is_known = True
-        self._plan()
+        """Learn that the peer has the announced key."""
+        if self._spare is Spare.ANNOUNCED:
+            self._spare = Spare.READY
+            self._plan()
+
+    def note_unanswered(self) -> None:
+        """Learn that the peer will never say so: the next key is used in its time, for none can be used for ever."""
+        self._is_borrowed = False
+        self.note_known()
 
     def note_acknowledged(self, seq: SequenceNumber) -> None:
         """Learn that the peer has everything before `seq`."""
@@ -149,8 +166,10 @@ class Sealing:
         """Set the count at which there is something to change."""
         if self._spare is Spare.OLD:
             self._turn_at = self._pre + 1
-        elif self._spare is Spare.NEXT:
-            self._turn_at = self._refresh + 1 if self._is_known else NOT_YET
+        elif self._spare is Spare.READY:
+            self._turn_at = self._count if self._is_borrowed else self._refresh + 1
+        elif self._spare is Spare.ANNOUNCED:
+            self._turn_at = NOT_YET
         elif self._is_old_acknowledged:
             self._turn_at = self._refresh - self._pre + 1
         else:
@@ -158,7 +177,7 @@ class Sealing:
 
     def _change(self, seq: SequenceNumber) -> None:
         """Do what is due before `seq` is sealed."""
-        if self._spare is Spare.NEXT:
+        if self._spare is Spare.READY:
             self._use_next(seq)
         elif self._spare is Spare.OLD:
             self._forget_old()
@@ -170,6 +189,7 @@ class Sealing:
         self._flag = KEY_EVEN + KEY_ODD - self._flag
         self._cipher = self._keying.suite.make(self._key_in_use, self._keying.salt, self._peer)
         self._last_old = (seq - 1) & SEQ_MASK
+        self._is_borrowed = False
         self._count = 0
         self._spare = Spare.OLD
 
@@ -182,8 +202,7 @@ class Sealing:
         assert passphrase is not None, "without one nothing is sealed"
         self._keys = self._both(self._key_in_use, self._entropy(len(self._key_in_use)))
         self.message = make_message(passphrase, self._keying.suite.cipher, self._keying.salt, self._keys)
-        self._is_known = False
-        self._spare = Spare.NEXT
+        self._spare = Spare.ANNOUNCED
 
     @property
     def _key_in_use(self) -> bytes:
