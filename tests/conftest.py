@@ -20,6 +20,7 @@ from tests.tools import libsrt_peer
 
 PACKAGES = {
     "srt-live-transmit": "srt-tools",
+    "srt-file-transmit": "srt-tools",
     "ffmpeg": "ffmpeg",
     "ffprobe": "ffmpeg",
     "tshark": "tshark",

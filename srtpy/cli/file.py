@@ -11,6 +11,7 @@ import argparse
 import os
 import secrets
 import signal
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Final
@@ -273,7 +274,7 @@ def _receive(options: argparse.Namespace, folder: str, single: str | None, line:
         except BareFile as bare:
             if options.peer == "srtpy" or not while_nothing_came:
                 raise TransferError(Status.PROTOCOL, "the other side sends a file without a word") from None
-            name = bare_name(single, conn.stream_id)
+            name = bare_name(single, conn.stream_id, time.localtime())
             display.say(f"{shown(name)}: a file without checksum, as srt-file-transmit sends it")
             receive_bare(conn, store, name, bare.start, is_all=bare.is_all, tally=tally)
 

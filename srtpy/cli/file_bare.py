@@ -83,22 +83,19 @@ def _drain(stream: Draining) -> None:
         time.sleep(LOOK)
 
 
-def bare_name(single: str | None, stream_id: str) -> str:
-    """Return what a bare file is called here: what its receiver said, else the last part of the stream id.
+def bare_name(single: str | None, stream_id: str, now: time.struct_time) -> str:
+    """Return what a bare file is called here.
 
-    Raises:
-        TransferError: nobody has given it a name.
+    It is what its receiver said, else the last part of the stream id, where srt-file-transmit has the file's name
+    if it is quick enough, else the time.
     """
     if single is not None:
         return single
     try:
-        wanted = srtpy.parse_stream_id(stream_id).resource_name if stream_id else ""
-        name = parts_of(os.fsencode(wanted.rpartition("/")[2]))[0]
+        wanted = srtpy.parse_stream_id(stream_id).resource_name
+        return parts_of(os.fsencode(wanted.rpartition("/")[2]))[0]
     except (UnsafeName, ValueError):
-        raise TransferError(
-            Status.REFUSED, "the other side sends a file without a name: give a path that is no folder"
-        ) from None
-    return name
+        return time.strftime("received-%Y%m%d-%H%M%S", now)
 
 
 def receive_bare(stream: Stream, store: Store, name: str, start: bytes, *, is_all: bool, tally: Tally) -> None:
