@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import fields
@@ -10,6 +11,8 @@ from enum import Enum
 from pathlib import Path
 
 import srtpy
+from srtpy.cli.file_outcome import Status
+from srtpy.cli.main import parser
 from srtpy.config import Config
 from srtpy.settings import RULES
 from tests.conftest import free_port
@@ -62,6 +65,20 @@ def test_the_first_two_programs_talk_to_each_other(tmp_path: Path) -> None:
 def test_every_program_is_python() -> None:
     for program in programs():
         compile(program, "README.md", "exec")
+
+
+def test_every_command_line_is_one() -> None:
+    blocks = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
+    lines = [line for language, block in blocks if not language for line in block.splitlines()]
+    commands = [shlex.split(line.split(" | ")[0], comments=True) for line in lines if line.startswith("srtpy ")]
+    assert len(commands) > 10
+    for words in commands:
+        assert parser().parse_args(words[1:]).run
+
+
+def test_the_exit_statuses_of_file_transfers() -> None:
+    told = {int(number) for number in re.findall(r"^\| (\d+) \| ", README, re.MULTILINE)}
+    assert told == {int(status) for status in Status} - {1}
 
 
 def test_what_it_says_of_urls() -> None:

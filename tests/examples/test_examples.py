@@ -86,3 +86,37 @@ def test_a_pattern_that_nobody_listens_for() -> None:
     done = run("sender.py", "--address", "127.0.0.1", "--pattern")
     assert done.returncode == 1
     assert "cannot connect" in done.stderr
+
+
+def test_filetransfer(tmp_path: Path) -> None:
+    original, copy = tmp_path / "original.bin", tmp_path / "copy.bin"
+    original.write_bytes(os.urandom(3_000_001))
+    secret = ("--passphrase", "known to both")
+    receiver = subprocess.Popen(
+        command("filetransfer.py", "--mode", "recv", "--address", "127.0.0.1:0", "--file", str(copy), *secret),
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert receiver.stderr is not None
+        port = receiver.stderr.readline().split()[-1]
+        sent = run("filetransfer.py", "-mode", "send", "-addr", f"127.0.0.1:{port}", "-file", str(original), *secret)
+        received, said = receiver.communicate(timeout=60)
+    finally:
+        receiver.kill()
+        receiver.wait()
+    assert copy.read_bytes() == original.read_bytes()
+    assert (sent.returncode, receiver.returncode) == (0, 0), sent.stderr + said
+    assert "sends 'file/original.bin'" in said
+    assert sent.stdout.startswith("3,000,001 bytes in ")
+    assert sent.stdout.split()[-1] == received.split()[-1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.bin", "original.bin"]
+
+
+def test_a_file_for_nobody() -> None:
+    done = run("filetransfer.py", "--mode", "send", "--address", "127.0.0.1", "--file", str(ROOT / "LICENSE"))
+    assert done.returncode == 1
+    assert "LICENSE: " in done.stderr
+    assert "Traceback" not in done.stderr
