@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Final
+from typing import Final, TypeVar
 
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND, Micros
 from srtpy.internal.core.events import Broken, Event, Finished, PeerClosed, PeerFailed
@@ -26,12 +26,15 @@ from srtpy.internal.session.fate import Fate
 from srtpy.internal.session.intake import Intake
 from srtpy.internal.session.neighbours import Core, Wire
 from srtpy.internal.session.waiting import Sleepers
+from srtpy.log import in_a_line
 
 DELIVERY_GAP: Final[Micros] = 3 * MILLISECOND  # ours: a reader wakes once for all that is due within it, 1.5 ms late
 LAZY_DELIVERY: Final[Micros] = 10 * MILLISECOND  # ours: with nobody reading, how late what is due may be moved on
 PROMISE: Final[Micros] = 4 * MILLISECOND  # ours: a reader that wakes so soon takes along what has come meanwhile
 TIMER_SLACK: Final[Micros] = 20 * MILLISECOND  # ours: how late an ACK may be when a reader breaks its promise
 TWO_WAYS: Final[Micros] = SECOND  # ours: what has been written so lately may wait for its pace, which needs the timer
+T = TypeVar("T")
+
 WORTHWHILE_ROOM: Final = 64  # ours: packets; a writer is not woken for less while more is to come
 
 
@@ -74,15 +77,19 @@ class Engine:
 
     def turn(self, now: Micros) -> None:
         """Take in what has arrived, serve what is due, then flush; once all is over only throw away."""
-        if self.intake.inbox.qsize():
-            self.intake.feed(now, not self.fate.is_finished)
-        if self.fate.is_finished:
-            return
         core = self.core
-        if core.next_deadline() <= now:
-            core.handle_timer(now)
-        if core.delivery_due() <= now:
-            core.release(now)
+        try:
+            if self.intake.inbox.qsize():
+                self.intake.feed(now, not self.fate.is_finished)
+            if self.fate.is_finished:
+                return
+            if core.next_deadline() <= now:
+                core.handle_timer(now)
+            if core.delivery_due() <= now:
+                core.release(now)
+        except BaseException as error:
+            self.torn(error)
+            raise
         self.flush(now)
 
     def has_work(self, now: Micros) -> bool:
@@ -93,18 +100,46 @@ class Engine:
         """Send what the core has ready and wake whom it concerns; follows every change of the core."""
         assert self.lock.locked()
         core = self.core
-        datagrams = core.datagrams_to_send(now)
+        try:
+            datagrams = core.datagrams_to_send(now)
+        except BaseException as error:
+            self.torn(error)
+            raise
         if datagrams:
-            self._send(datagrams)
-        news = core.events()
-        if news:
-            self._heed(news)
+            self._send(datagrams)  # if we are interrupted here they are lost, as others on their way
+        try:
+            news = core.events()
+            if news:
+                self._heed(news)
+        except BaseException as error:
+            self.torn(error)
+            raise
         self.gathered_until = NEVER  # not before: if we are interrupted the timer thread still sees to the news
         if self.readable.count:
             self.rouse_reader(now)
         if self.writable.count and core.room() >= self._worthwhile_room:
             self.writable.wake_one()
         self.rouse_timer(now)
+
+    def change(self, work: Callable[[], T]) -> T:
+        """Have the core take something in; a call that is interrupted meanwhile breaks the connection."""
+        try:
+            return work()
+        except BaseException as error:
+            self.torn(error)
+            raise
+
+    def torn(self, error: BaseException) -> None:
+        """Break the connection: who was at work on the core has been interrupted, and left it who knows how.
+
+        Ctrl-C, and whatever else a signal's handler raises, comes between any two steps of the main thread.  A core
+        that went on might send, or deliver, other bytes than were written.
+        """
+        try:
+            self.fate.broke(f"a call was interrupted in the middle of its work by {in_a_line(error)}")
+            self.fate.finished()
+        finally:
+            self.wake_everyone()
 
     def rouse_reader(self, now: Micros) -> None:
         """Wake a reader if all would sleep past the next message; one that wakes soon takes it along."""

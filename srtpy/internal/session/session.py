@@ -26,6 +26,7 @@ Order  one session's lock, never two at once; then nothing.  (The inbox and the 
   close on one of our two threads     begins; waits for nothing               returns at once
   linger                              the core drains, or its time is up      one SHUTDOWN
   peer gone already                   nothing to wait for                     closed at once
+  a call interrupted under the lock   broken: the core may be in pieces       SHUTDOWN; ConnectionBrokenError
   a signal's handler that interrupted another thread closes                   returns soon
     our own thread under the lock
   interpreter exits                   no linger                               one SHUTDOWN
@@ -268,7 +269,10 @@ class Session:
                 return
             self._has_given_back = True
         try:
-            self._wire.unregister(self.negotiated.socket_id, self._farewell())
+            farewell = self._farewell()
+            if not self.core.is_closed:  # it broke in the middle of something, and has said nothing
+                self._wire.send([(farewell, b"")], self._path)
+            self._wire.unregister(self.negotiated.socket_id, farewell)
             self._inbox.put(None)
             if self._receiver.ident is not None:
                 self._receiver.join()

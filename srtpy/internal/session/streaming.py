@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from threading import Lock
 from typing import Final
 
@@ -164,7 +165,7 @@ class StreamWriter:
         def put(now: Micros) -> None:
             nonlocal taken
             while taken < len(data) and core.room():
-                taken += core.write_stream(data, taken, min(taken + chunk, len(data)), now)
+                taken += engine.change(partial(core.write_stream, data, taken, min(taken + chunk, len(data)), now))
                 engine.wrote_at = now
                 engine.flush(now)
                 now = monotonic_now()

@@ -129,7 +129,7 @@ class Writer:
         engine = self._engine
 
         def put(now: Micros) -> None:
-            engine.core.write(data, now, stamp=stamp, ttl=ttl, in_order=in_order)
+            engine.change(partial(engine.core.write, data, now, stamp=stamp, ttl=ttl, in_order=in_order))
             self._wrote_at = engine.wrote_at = now
             engine.flush(now)
 
@@ -153,7 +153,7 @@ class Writer:
             nonlocal taken
             moved = CHUNK
             while moved and taken < len(wanted) and core.room():
-                moved = core.write_many(wanted[taken : taken + CHUNK], now)
+                moved = engine.change(partial(core.write_many, wanted[taken : taken + CHUNK], now))
                 taken += moved
                 engine.flush(now)
             self._wrote_at = engine.wrote_at = now
@@ -186,7 +186,11 @@ class Writer:
     def _put(self, data: bytes, now: Micros) -> None:
         """Have the core take a message; send it, or let it wait for more.  Needs the lock, and room."""
         engine = self._engine
-        engine.core.write(data, now)
+        try:
+            engine.core.write(data, now)
+        except BaseException as error:
+            engine.torn(error)
+            raise
         since = now - self._wrote_at
         self._wrote_at = now
         if since < PAUSE:

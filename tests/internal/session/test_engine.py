@@ -7,11 +7,14 @@ import pytest
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import NEVER, SECOND
 from srtpy.internal.core.events import Broken, Event, Finished, PeerClosed, PeerFailed
+from srtpy.internal.mux.address import Path
 from srtpy.internal.packet.header import Datagram
 from srtpy.internal.session.engine import DELIVERY_GAP, LAZY_DELIVERY, PROMISE, TIMER_SLACK, WORTHWHILE_ROOM, Engine
 from srtpy.internal.session.fate import ConnState
 from srtpy.internal.session.waiting import Sleepers
-from tests.internal.session.fakes import FakeCore, Running, in_thread, row, sleep_once, until
+from tests.internal.session.fakes import FakeCore, Running, batch, in_thread, row, sleep_once, until
+
+PATH = Path(("127.0.0.1", 9001))
 
 
 class Bench:
@@ -211,3 +214,38 @@ def test_a_promise_spares_the_timer_thread_unless_somebody_writes(wrote_at: int,
     engine.promise(now + PROMISE, now)
     assert engine.intake.is_promised
     assert engine.next_duty(now) == (now + PROMISE + TIMER_SLACK if is_spared else 0)
+
+
+def test_who_is_interrupted_at_work_on_the_core_breaks_the_connection() -> None:
+    steps = ["receive_datagrams", "handle_timer", "release", "datagrams_to_send", "events"]
+    for step in steps:
+        bench = Bench()
+        sleepers = [bench.sleeper(one) for one in (bench.engine.readable, bench.engine.writable, bench.engine.sooner)]
+        bench.core.deadline = 0
+        bench.core.arrive(b"due", 0)
+        bench.engine.intake.inbox.put((batch(b"x"), PATH))
+
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        setattr(bench.core, step, interrupt)
+        with pytest.raises(KeyboardInterrupt), bench.engine.lock:
+            bench.engine.turn(monotonic_now())
+        fate = bench.engine.fate
+        assert (fate.state, fate.is_finished) == (ConnState.BROKEN, True), step
+        assert "interrupted in the middle of its work by KeyboardInterrupt()" in str(fate.refusal_to_read())
+        for sleeper in sleepers:
+            sleeper.result()
+
+
+def test_who_is_interrupted_while_sending_has_lost_a_packet_and_no_more() -> None:
+    bench = Bench()
+    bench.core.outgoing.append((b"data", b""))
+
+    def interrupt(datagrams: Sequence[Datagram]) -> None:
+        raise KeyboardInterrupt
+
+    bench.engine._send = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        bench.flush()
+    assert bench.engine.fate.state is ConnState.CONNECTED

@@ -15,6 +15,7 @@ from srtpy.errors import ConnClosedError, ConnectionBrokenError, DeadlineError
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, SECOND
 from srtpy.internal.core.events import Broken, Finished, PeerClosed, PeerFailed
+from srtpy.internal.packet.header import ControlType
 from srtpy.internal.session.fate import ConnState
 from srtpy.internal.session.registry import OPEN
 from srtpy.internal.session.session import Session
@@ -321,6 +322,25 @@ def test_a_second_close_wakes_whom_an_interrupted_one_did_not(rig: Rig) -> None:
     with rig.session.engine.lock:
         rig.session.engine.fate.finished()
     in_thread(rig.session.close).result()
+
+
+@pytest.mark.parametrize("verb", ["write", "write_many", "write_control"])
+def test_a_write_that_is_interrupted_breaks_the_connection_which_ends_with_a_word(rig: Rig, verb: str) -> None:
+    rig.start()
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    rig.core.write = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        getattr(rig.session.writer, verb)([b"x"] if verb == "write_many" else b"x")
+    with pytest.raises(ConnectionBrokenError, match="interrupted in the middle"):
+        rig.session.reader.read()
+    assert rig.down.wait(5)
+    assert rig.wire.bursts == [[rig.wire.farewell]]
+    assert rig.wire.farewell[1] == ControlType.SHUTDOWN
+    rig.session.close()
+    assert rig.session.state is ConnState.CLOSED
 
 
 def test_a_signals_handler_may_close_whatever_it_has_interrupted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
