@@ -75,6 +75,14 @@ class Joiner:
         self._done = []
         return done
 
+    def forget(self) -> None:
+        """Begin afresh: whoever read last was interrupted (Ctrl-C), and what it left is lost, as on the way."""
+        self._done = []
+        self._pieces = []
+        self._path = None
+        self._joined = 0
+        self._open = False
+
     def _finish(self) -> None:
         if self._path is not None and self._pieces:
             self._done.append((Batch(b"".join(self._pieces), self._stride), self._path))

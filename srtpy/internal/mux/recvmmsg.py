@@ -76,6 +76,7 @@ class ManyReader:
         "_headers",
         "_headers_at",
         "_iovecs",
+        "_is_at_work",
         "_joiner",
         "_known",
         "_name_size",
@@ -106,6 +107,7 @@ class ManyReader:
         self._rows = memoryview(self._headers)
         self._template = bytes(self._headers)
         self._blank = bytes(self._envelopes)
+        self._is_at_work = False
 
     def _fill_in(self, data_at: int) -> None:
         """Write the structures that tell the kernel where everything goes."""
@@ -125,9 +127,13 @@ class ManyReader:
             OSError: the kernel complains.
         """
         assert _recvmmsg is not None
+        if self._is_at_work:
+            self._begin_again()
+        self._is_at_work = True
         count = _recvmmsg(self._socket.fileno(), self._headers_at, len(self._slots), socket.MSG_DONTWAIT, None)
         if count <= 0:
             code = ctypes.get_errno()
+            self._is_at_work = False
             if count < 0 and code not in (errno.EAGAIN, errno.EINTR):
                 raise OSError(code, os.strerror(code))
             return []
@@ -140,7 +146,14 @@ class ManyReader:
         self._headers[:used] = self._template[:used]
         used = count * ENVELOPE
         self._envelopes[:used] = self._blank[:used]
+        self._is_at_work = False
         return reads
+
+    def _begin_again(self) -> None:
+        """Tidy up after a read that was interrupted (Ctrl-C); what it brought is lost, as on the way."""
+        self._headers[:] = self._template
+        self._envelopes[:] = self._blank
+        self._joiner.forget()
 
     def _is_one_run(self, rows: list[tuple[int, int, int]]) -> bool:
         """Whether these are whole datagrams of one size from one peer, none joined by the kernel."""

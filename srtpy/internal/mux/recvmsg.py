@@ -44,6 +44,7 @@ class MessageReader:
             OSError: the kernel complains.
         """
         joiner, view = self._joiner, self._view
+        joiner.forget()
         try:
             for _ in range(MESSAGES):
                 size, told, _, address = self._socket.recvmsg_into([view], CONTROL_ROOM, socket.MSG_DONTWAIT)
@@ -85,6 +86,7 @@ class PlainReader:
             OSError: the kernel complains.
         """
         joiner = self._joiner
+        joiner.forget()
         try:
             for _ in range(MESSAGES):
                 data, address = self._socket.recvfrom(LARGEST, socket.MSG_DONTWAIT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from srtpy.internal.mux import recvmmsg
 from srtpy.internal.mux.address import PATHS_KEPT, Endpoint
-from srtpy.internal.mux.joining import JOIN_LIMIT, LARGEST_DATAGRAM
+from srtpy.internal.mux.joining import JOIN_LIMIT, LARGEST_DATAGRAM, Joiner
 from srtpy.internal.mux.recvmmsg import MESSAGES, ManyReader, is_available
 from srtpy.internal.mux.udp import Reading
 from srtpy.internal.packet.header import HEADER_SIZE, Datagram
@@ -94,6 +95,31 @@ def test_what_an_earlier_read_left_in_the_buffers_does_not_show() -> None:
         other.send([data(9, 10)], path_to(here, "127.0.0.2"))
         ((batch, path),) = read_until(here, 1)
     assert (batch.count, batch.stride, path.local_host) == (1, 26, "127.0.0.2")
+
+
+@pytest.mark.parametrize("reading", list(Reading))
+@pytest.mark.parametrize("step", ["add", "_finish", "take"])
+def test_a_read_that_is_interrupted_loses_what_it_had_and_spoils_nothing(
+    reading: Reading, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = getattr(Joiner, step)
+
+    def interrupted(joiner: Joiner, *details: Any) -> None:
+        work(joiner, *details)
+        raise KeyboardInterrupt
+
+    sent = [data(1, 900), data(2, 30), data(3, 800)]
+    with bound(reading=reading) as here, dialed(here, cuts=False) as one, dialed(here, cuts=False) as two:
+        one.send(sent[:1], path_to(here))
+        two.send(sent[1:], path_to(here))
+        with monkeypatch.context() as patch:
+            patch.setattr(Joiner, step, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                here.read()
+        left = arrived(here.read())
+        assert left == whole(sent)[len(sent) - len(left) :]
+        one.send([data(4, 100), data(5, 1000)], path_to(here))
+        assert arrived(here.read()) == whole([data(4, 100), data(5, 1000)])
 
 
 datagrams = st.lists(
