@@ -29,7 +29,7 @@ from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.handshake import ExtensionKind
 from srtpy.internal.packet.header import ControlType
-from srtpy.internal.packet.keymaterial import KeyMaterial, KeyState, decode_state, encode_state
+from srtpy.internal.packet.keymaterial import CIPHER_GCM, KeyMaterial, KeyState, decode_state, encode_state
 from srtpy.internal.seq.number import SequenceNumber
 
 AT_ONCE: Final[Micros] = 0  # ours: a deadline that has passed on every clock
@@ -87,13 +87,11 @@ class Keys:
         self._derivations = Allowance(DERIVATIONS_PER_SECOND, DERIVATION_BURST, now)
         self._sealing: Sealing | None = None
         if keying.passphrase:
-            is_borrowed = self.send_state is KeyState.SECURED and bool(keying.tag_size) and not negotiated.initiator
+            # a libsrt 1.5.3 that has not received data yet can open nothing any more once it is told of another key
+            bears_it = keying.suite.cipher != CIPHER_GCM or keying.suite.is_old
+            is_borrowed = self.send_state is KeyState.SECURED and not (negotiated.initiator or bears_it)
             peer, isn = negotiated.peer_socket_id, negotiated.send_isn
-            self._sealing = sealing = Sealing(
-                keying, peer, isn, entropy, refresh, pre_announce, is_borrowed=is_borrowed
-            )
-            if sealing.message:
-                self._announce(sealing)
+            self._sealing = Sealing(keying, peer, isn, entropy, refresh, pre_announce, is_borrowed=is_borrowed)
 
     # ---- data ------------------------------------------------------------------------------
 
@@ -138,6 +136,10 @@ class Keys:
             self._announce(sealing)
         return sealed
 
+    def _announce_own(self, sealing: Sealing) -> None:
+        sealing.announce_own()
+        self._announce(sealing)
+
     def _announce(self, sealing: Sealing) -> None:
         self._sends = 0
         self.deadline = AT_ONCE
@@ -145,12 +147,18 @@ class Keys:
 
     def open(self, batch: Batch) -> Sequence[Payload] | None:
         """Return data packets' payloads in clear, None for each that cannot be opened; None as a whole: as they are."""
+        sealing = self._sealing
+        if sealing is not None and sealing.wants_own:
+            self._announce_own(sealing)
         return self.opening.open(batch)
 
     def acknowledged(self, seq: SequenceNumber) -> None:
         """Learn that the peer has everything before `seq`."""
-        if self._sealing is not None:
-            self._sealing.note_acknowledged(seq)
+        sealing = self._sealing
+        if sealing is not None:
+            if sealing.wants_own:
+                self._announce_own(sealing)
+            sealing.note_acknowledged(seq)
 
     # ---- our announcements -----------------------------------------------------------------
 

@@ -20,9 +20,10 @@ before the peer has acknowledged all that was sealed with the key it takes the p
 that replaces the key makes noise of an old packet that is sent again.
 
 The handshake's key is the initiator's: both ends begin with it, and with the same sequence number.  In AES-GCM
-that is fatal where both send, for nonces repeat: whoever sees it can forge packets.  So a responder announces
-a key of its own at once there, and turns as soon as the peer has it.  (Not so in counter mode, where every peer of any
-make would have to live with it: see SECURITY.md.)
+that is fatal where both send, for nonces repeat: whoever sees it can forge packets.  So a responder there announces
+a key of its own as soon as it hears of the peer, and turns when the peer has it.  Not so to peers before libsrt
+1.5.4, whose nonces repeat anyway, and in counter mode, where every peer of any make would have to live
+with it: see SECURITY.md.
 """
 
 from __future__ import annotations
@@ -116,8 +117,6 @@ class Sealing:
         self.message = b""
         self._turn_at = 0
         self._is_borrowed = is_borrowed
-        if is_borrowed:
-            self._announce_next()
         self._plan()
 
     def __repr__(self) -> str:
@@ -139,6 +138,16 @@ class Sealing:
             sealed += self._cipher.seal(seq, part, self._flag)
             self._count += len(part)
         return sealed
+
+    @property
+    def wants_own(self) -> bool:
+        """Whether the key in use is the peer's, and none of our own is announced."""
+        return self._is_borrowed and self._spare is Spare.NONE
+
+    def announce_own(self) -> None:
+        """Make a key of our own, to be used as soon as the peer has it."""
+        self._announce_next()
+        self._plan()
 
     def note_known(self) -> None:
         """Learn that the peer has the announced key."""
