@@ -124,7 +124,7 @@ def test_encryption_that_fits() -> None:
 
 def test_keywords_only() -> None:
     with pytest.raises(TypeError):
-        Config(0.2)  # type: ignore[call-arg]
+        Config("0.2")  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Those about keys are in test_encryption.py.
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.internal.session.fakes import until
 MASK = 0x7FFFFFFF
 
 
-def answer_to(stranger: Stranger, **changes: object) -> int:
+def answer_to(stranger: Stranger, **changes: Any) -> int:
     """Return the type of the answer to a conclusion."""
     [answer] = stranger.answers(conclusion(stranger.cookie(), **changes))
     return Handshake.decode(answer[HEADER_SIZE:]).kind

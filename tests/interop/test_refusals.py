@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def heard(process: subprocess.Popen[bytes], words: bytes, limit: float = 10.0) -
     end, text = time.monotonic() + limit, b""
     while time.monotonic() < end:
         if select.select([process.stdout], [], [], 0.1)[0]:
-            more = process.stdout.read1()  # type: ignore[attr-defined]
+            more: bytes = process.stdout.read1()  # type: ignore[attr-defined]
             text += more
             found = [line for line in text.splitlines(keepends=True) if words in line and line.endswith(b"\n")]
             if found:
@@ -127,10 +128,14 @@ def test_our_application_refuses_libsrt(libsrt: object, code: int) -> None:
         assert told == (code if code >= 1400 else code - 1000)
 
 
+def _refuse(code: int, request: srtpy.ConnRequest) -> int:
+    return code
+
+
 def test_we_refuse_each_other_with_every_code() -> None:
     for code in [*range(1000, 1018), *APPLICATIONS]:
         with srtpy.listen((HERE, 0), accept=None) as listener:
-            listener.set_accept_reject_func(lambda request, code=code: code)
+            listener.set_accept_reject_func(partial(_refuse, code))
             with pytest.raises(srtpy.RejectedError) as refused:
                 srtpy.dial(listener.local_addr)
             assert refused.value.reason == code

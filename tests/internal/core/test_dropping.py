@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_looking_now_and_then_is_enough() -> None:
 
 
 @pytest.mark.parametrize(("delay", "changes"), [(-1, {}), (0, {"peer_tlpktdrop": False}), (0, {"message_api": False})])
-def test_where_nothing_is_ever_too_late(delay: int, changes: dict[str, object]) -> None:
+def test_where_nothing_is_ever_too_late(delay: int, changes: dict[str, Any]) -> None:
     scene = Scene(**changes)
     scene.part.set_delay(delay)
     scene.write(1)

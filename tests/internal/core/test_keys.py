@@ -152,7 +152,7 @@ def derivations(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 
 def flag_of(packet: bytes) -> int:
-    return HEADER.unpack_from(packet)[1] & KEY_MASK
+    return int(HEADER.unpack_from(packet)[1]) & KEY_MASK
 
 
 @pytest.mark.parametrize("isn", STARTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event
@@ -248,7 +249,7 @@ def lived(monkeypatch: pytest.MonkeyPatch, transport: Scripted, naps: bool = Tru
     """Return the naps of a mux that read all of the script."""
     slept: list[float] = []
     instants = iter(range(0, 1_000_000_000, 1_000))
-    monkeypatch.setattr(mux_module.time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", slept.append)
     monkeypatch.setattr(mux_module, "now", lambda: next(instants))
     mux = Mux(transport, naps=naps)
     mux.start()

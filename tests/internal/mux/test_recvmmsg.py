@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from typing import Any
 
 import pytest
@@ -181,5 +182,5 @@ def test_systems_without_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
         assert is_available(here._socket)
         monkeypatch.setattr(recvmmsg, "_recvmmsg", None)
         assert not is_available(here._socket)
-    monkeypatch.setattr(recvmmsg.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     assert recvmmsg._find_recvmmsg() is None

@@ -58,7 +58,7 @@ def test_garbage_is_counted_and_what_surrounds_it_is_kept(reading: Reading) -> N
 def test_what_came_before_an_error_is_kept(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
     complaint = ConnectionRefusedError(111, "Connection refused")
     with bound(reading=reading) as here:
-        replies = [data(1)[0], complaint, complaint]
+        replies: list[bytes | OSError] = [data(1)[0], complaint, complaint]
         monkeypatch.setattr(here._reader, "_socket", Scripted(replies))
         assert arrived(here._reader.read()) == [data(1)[0]]
         assert here.counters.refusals == 1
