@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import re
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from srtpy.cli.mpegts import TransportStream
+from tests.interop.cells import NULL_PACKET, wait_until_bound
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0
@@ -311,3 +313,113 @@ def test_the_version_is_told() -> None:
     told = subprocess.run([sys.executable, "-m", "srtpy", "--version"], cwd=ROOT, capture_output=True, text=True)
     assert told.returncode == 0
     assert told.stdout.startswith("srtpy ")
+
+
+# ---- encrypted
+
+PASSPHRASE = "what both ends know"
+
+
+def escaped(passphrase: str) -> str:
+    return passphrase.replace(" ", "%20")
+
+
+@pytest.mark.parametrize(
+    "keys", ["", "&pbkeylen=32", "&cryptomode=2&kmrefreshrate=200&kmpreannounce=80", "&kmrefreshrate=200"]
+)
+def test_an_encrypted_stream_from_one_command_to_another(
+    run: type[Command], port: int, recording: Path, tmp_path: Path, keys: str
+) -> None:
+    copy = tmp_path / "out.ts"
+    key = f"passphrase={escaped(PASSPHRASE)}"
+    receiver = run("live", f"srt://:{port}?{key}", str(copy), "--no-reconnect")
+    receiver.wait_to_say("srtpy live:")
+    sender = run("live", str(recording), f"srt://127.0.0.1:{port}?{key}{keys}", "--no-reconnect")
+    heard = [sender.finish(), receiver.finish()]
+    assert [status for status, _ in heard] == [0, 0], heard
+    assert copy.read_bytes() == recording.read_bytes()
+    assert not any(PASSPHRASE in said or escaped(PASSPHRASE) in said for _, said in heard)
+
+
+@pytest.mark.parametrize(("ours", "reason"), [("another passphrase", "BAD_SECRET, 1010"), ("", "UNSECURE, 1011")])
+def test_a_wrong_passphrase_is_told_and_is_a_failure(run: type[Command], port: int, ours: str, reason: str) -> None:
+    receiver = run("live", f"srt://:{port}?passphrase={escaped(PASSPHRASE)}", "-", stdout=subprocess.DEVNULL)
+    receiver.wait_to_say("srtpy live:")
+    key = f"?passphrase={escaped(ours)}" if ours else ""
+    sender = run("live", "/dev/zero", f"srt://127.0.0.1:{port}{key}", "--no-reconnect")
+    status, said = sender.finish()
+    assert status == 1
+    assert reason in said
+    assert "passphrase" in said
+    assert not (ours and ours in said)
+    assert receiver.process.poll() is None, "and the listener goes on"
+    assert PASSPHRASE not in receiver.finish(signal.SIGTERM)[1]
+
+
+@pytest.mark.parametrize("we_listen", [True, False], ids=["we listen", "we call"])
+def test_an_encrypted_stream_to_srt_live_transmit(
+    srt_live_transmit: str, run: type[Command], port: int, recording: Path, tmp_path: Path, we_listen: bool
+) -> None:
+    copy = tmp_path / "out.ts"
+    key = "passphrase=what-both-ends-know&pbkeylen=24"
+    theirs = f"srt://127.0.0.1:{port}?mode={'caller' if we_listen else 'listener'}&{key}"
+    ours = f"srt://127.0.0.1:{port}?mode={'listener' if we_listen else 'caller'}&{key}"
+    words = [srt_live_transmit, "-a:no", "-q", "-loglevel:error", theirs, "file://con"]
+    if we_listen:
+        sender = run("live", str(recording), ours, "--no-reconnect")
+        sender.wait_to_say("srtpy live:")
+    with copy.open("wb") as out:
+        tool = subprocess.Popen(words, stdout=out, stdin=subprocess.DEVNULL)
+        try:
+            if not we_listen:
+                wait_until_bound(port)
+                sender = run("live", str(recording), ours, "--no-reconnect")
+            status, said = sender.finish()
+            assert status == 0, said
+            tool.wait(PATIENCE)
+        finally:
+            tool.kill()
+            tool.wait()
+    assert copy.read_bytes() == recording.read_bytes()
+
+
+@pytest.mark.parametrize("we_listen", [True, False], ids=["we listen", "we call"])
+def test_an_encrypted_stream_from_srt_live_transmit(
+    srt_live_transmit: str, run: type[Command], port: int, recording: Path, tmp_path: Path, we_listen: bool
+) -> None:
+    copy = tmp_path / "out.ts"
+    key = "passphrase=what-both-ends-know"
+    theirs = f"srt://127.0.0.1:{port}?mode={'caller' if we_listen else 'listener'}&{key}"
+    ours = f"srt://127.0.0.1:{port}?mode={'listener' if we_listen else 'caller'}&{key}"
+    words = [srt_live_transmit, "-a:no", "-q", "-loglevel:error", "file://con", theirs]
+    if we_listen:
+        receiver = run("live", ours, str(copy), "--no-reconnect")
+        receiver.wait_to_say("srtpy live:")
+    tool = subprocess.Popen(words, stdin=subprocess.PIPE)
+    try:
+        if not we_listen:
+            wait_until_bound(port)
+            receiver = run("live", ours, str(copy), "--no-reconnect")
+        receiver.wait_to_say("connected to")
+        time.sleep(0.5)  # srt-live-transmit throws away what it reads before it knows that it is connected
+        assert tool.stdin is not None
+        sent = recording.read_bytes()
+        for start in range(0, len(sent), 1316):
+            tool.stdin.write(sent[start : start + 1316])
+            tool.stdin.flush()
+            time.sleep(0.001)
+        for _ in range(300):  # its end loses what has not been played: null packets follow until we have all
+            tool.stdin.write(NULL_PACKET * 7)
+            tool.stdin.flush()
+            time.sleep(0.01)
+            if copy.stat().st_size > len(sent):
+                break
+        status, said = receiver.finish(signal.SIGTERM)
+        assert status == 0, said
+    finally:
+        tool.kill()
+        tool.wait()
+        assert tool.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            tool.stdin.close()
+    assert copy.read_bytes()[: len(sent)] == sent
