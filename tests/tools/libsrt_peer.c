@@ -8,6 +8,7 @@
  * A message begins with its number and the moment it was handed to the library (CLOCK_MONOTONIC,
  * nanoseconds), both little-endian and 64 bits wide; the rest is a byte pattern that is checked.
  * With in=PATH the messages are pieces of a file instead and nothing is checked.
+ * With tell=SECONDS a receiver says that often how far it is: {"at": monotonic seconds, "got": bytes}.
  * With turn_away=1 a listener refuses every caller, with the code that is its stream id.
  */
 #define _GNU_SOURCE
@@ -34,7 +35,7 @@ static const char *mode = "listener", *role = "receive", *host = "127.0.0.1", *i
 static int port, local_port, size = 1316, connections = 1, burst = 1, check = 1, share_port, keep_open_ms;
 static int turn_away;
 static int64_t rate, count; /* bytes a second (0: as fast as it goes), messages (0: endless) */
-static double seconds, settle = 0.2;
+static double seconds, settle = 0.2, tell;
 
 /* What happened. */
 static SRTSOCKET peers[MOST_CONNECTIONS];
@@ -44,7 +45,7 @@ static int64_t messages, bytes, missing, repeated, damaged, failed_sends;
 static uint32_t *samples;
 static size_t sampled;
 static double began, first_at, last_at;
-static double looked_at;
+static double looked_at, told_at;
 static struct rusage before;
 static SRT_TRACEBSTATS all;
 static volatile sig_atomic_t stop;
@@ -224,6 +225,11 @@ static void took(int peer, const char *data, int length, FILE *out) {
     if (!messages++)
         first_at = last_at;
     bytes += length;
+    if (tell > 0 && last_at - told_at >= tell) {
+        told_at = last_at;
+        printf("{\"at\": %.6f, \"got\": %lld}\n", last_at, (long long)bytes);
+        fflush(stdout);
+    }
     if (out)
         fwrite(data, 1, (size_t)length, out);
     else if (check)
@@ -422,7 +428,7 @@ static void learn(const char *argument) {
         {"turn_away", &turn_away, NULL, NULL, NULL},
         {"keep_open_ms", &keep_open_ms, NULL, NULL, NULL}, {"rate", NULL, &rate, NULL, NULL},
         {"count", NULL, &count, NULL, NULL}, {"seconds", NULL, NULL, &seconds, NULL},
-        {"settle", NULL, NULL, &settle, NULL},
+        {"settle", NULL, NULL, &settle, NULL}, {"tell", NULL, NULL, &tell, NULL},
     };
     const char *equals = strchr(argument, '=');
     if (!equals) {

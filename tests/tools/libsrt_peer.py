@@ -106,11 +106,14 @@ class PeerProcess(ABC):
         return self._line(timeout)
 
     def result(self, timeout: float = 60) -> dict[str, Any]:
-        """Wait for its end; return what it saw."""
+        """Wait for its end; return what it saw, with what it told on the way as `told`."""
+        told = []
         line = self._line(timeout)
         while "messages" not in line:
+            if "at" in line:
+                told.append((line["at"], line["got"]))
             line = self._line(timeout)
-        return line
+        return line | {"told": told}
 
     def stop(self) -> None:
         """Ask it to end and report."""

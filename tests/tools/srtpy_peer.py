@@ -31,7 +31,7 @@ OWN = {
     "mode": "listener", "role": "receive", "host": "127.0.0.1", "port": 0, "size": 1316, "rate": 0, "burst": 1,
     "count": 0, "bytes": 0, "seconds": 0.0, "settle": 0.2, "connections": 1, "check": 1, "in": "", "out": "",
     "keep_open_ms": 0, "call": "", "many": 64, "low_latency": 0, "linger_s": -1.0, "share_port": 0, "local_port": 0,
-    "log": "",
+    "log": "", "tell": 0.0,
 }  # fmt: skip
 FIELDS = {"udp_rcvbuf": "udp_recv_buf_size", "udp_sndbuf": "udp_send_buf_size"}
 
@@ -41,7 +41,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.messages = self.bytes = self.missing = self.repeated = self.damaged = self.expected = 0
-        self.first = self.last = 0.0
+        self.first = self.last = self.told = 0.0
         self.latencies: list[int] = []
         self.stats: dict[str, Any] = {}
 
@@ -173,6 +173,9 @@ class Worker:
             tally.first = tally.first or tally.last
             tally.messages += len(batch)
             tally.bytes += sum(map(len, batch))
+            if wanted["tell"] and tally.last - tally.told >= wanted["tell"]:
+                tally.told = tally.last
+                say({"at": tally.last, "got": tally.bytes})
             if out is not None:
                 out.writelines(batch)
             elif check:

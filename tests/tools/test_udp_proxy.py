@@ -116,3 +116,22 @@ def test_a_process_of_its_own_speaks_the_same(target: socket.socket, client: soc
         counters = proxy.counters()
     assert counters["routes"][0]["forth"]["carried"] == 1
     assert counters["kernel_drops"] == 0
+
+
+def test_routes_of_one_path_share_its_bottleneck(target: socket.socket, client: socket.socket) -> None:
+    narrow = Weather(bandwidth=500_000, queue=20_000)
+    with UdpProxy() as proxy, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second:
+        fronts = [proxy.add_route(target.getsockname(), narrow, path="street") for _ in range(2)]
+        alone = proxy.add_route(target.getsockname(), narrow)
+        for number in range(60):
+            client.sendto(bytes(1000), fronts[0])
+            second.sendto(bytes(1000), fronts[1])
+            if number % 20 == 0:
+                second.sendto(bytes(1000), alone)
+        drain(target)
+        first, other, own = proxy.counters()["routes"]
+    assert first["forth"] == other["forth"], "they are the path's"
+    assert first["forth"]["lost"] > 50
+    assert 20_000 <= first["passed"] + other["passed"] < 40_000
+    assert own["forth"]["lost"] == 0
+    assert own["passed"] == 3000

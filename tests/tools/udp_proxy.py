@@ -21,6 +21,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -30,6 +31,7 @@ from typing import Any, Self
 from tests.sim.link import Link
 
 Address = tuple[str, int]
+Links = tuple[Link, Link]
 KERNEL_BUFFER = 8 << 20
 READ_LIMIT = 256  # datagrams of one socket before the others get their turn
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,20 +82,20 @@ class _Flow:
 class _Route:
     """A front port, the target behind it and the flows of its clients."""
 
-    def __init__(self, target: Address, front: Address, forth: Weather, back: Weather, seed: int) -> None:
+    def __init__(self, target: Address, front: Address, new_links: Callable[[int], Links]) -> None:
         self.target = target
-        self.forth, self.back = forth, back
-        self.seed = seed
         self.front = _udp_socket(front)
         self.flows: dict[Address, _Flow] = {}
+        self.passed = 0
+        self._new_links = new_links
 
     def flow_of(self, client: Address) -> tuple[_Flow, bool]:
         """Return the client's flow, and whether it is new."""
         flow = self.flows.get(client)
         if flow is not None:
             return flow, False
-        seed = self.seed + 1000 * len(self.flows)
-        flow = self.flows[client] = _Flow(client, self.target, self.forth.link(seed), self.back.link(seed + 500))
+        forth, back = self._new_links(len(self.flows))
+        flow = self.flows[client] = _Flow(client, self.target, forth, back)
         return flow, True
 
 
@@ -106,7 +108,8 @@ class UdpProxy:
     def __init__(self) -> None:
         self._routes: list[_Route] = []
         self._readers: dict[socket.socket, tuple[_Route, _Flow | None]] = {}
-        self._due: list[tuple[int, int, socket.socket, Address | None, bytes]] = []
+        self._paths: dict[str, Links] = {}
+        self._due: list[tuple[int, int, socket.socket, Address | _Route, bytes]] = []
         self._order = count()
         self._lock = threading.Lock()  # guards the routes and readers; the loop takes it once a turn
         self._stirred, self._stir = socket.socketpair()
@@ -127,11 +130,32 @@ class UdpProxy:
         self.close()
 
     def add_route(
-        self, target: Address, forth: Weather = CLEAR, back: Weather | None = None, *, seed: int = 1, port: int = 0
+        self,
+        target: Address,
+        forth: Weather = CLEAR,
+        back: Weather | None = None,
+        *,
+        seed: int = 1,
+        port: int = 0,
+        path: str = "",
     ) -> Address:
-        """Forward from a new port to `target`; return the new port's address."""
+        """Forward from a new port to `target`; return the new port's address.
+
+        Each client has links of its own, but all flows of the routes with the same `path` share one link each
+        way, its bandwidth and its queue: those of the first such route.  Counters of links are then the path's.
+        """
         host = "127.0.0.1" if "." in target[0] else "::1"
-        route = _Route(target, (host, port), forth, forth if back is None else back, seed)
+        behind = forth if back is None else back
+
+        def new_links(flows: int) -> Links:
+            if path and path in self._paths:
+                return self._paths[path]
+            links = forth.link(seed + 1000 * flows), behind.link(seed + 1000 * flows + 500)
+            if path:
+                self._paths[path] = links
+            return links
+
+        route = _Route(target, (host, port), new_links)
         with self._lock:
             self._routes.append(route)
             self._readers[route.front] = (route, None)
@@ -156,6 +180,7 @@ class UdpProxy:
                 {
                     "target": route.target[1],
                     "clients": len(route.flows),
+                    "passed": route.passed,
                     "forth": _sum([flow.forth for flow in route.flows.values()]),
                     "back": _sum([flow.back for flow in route.flows.values()]),
                 }
@@ -219,7 +244,7 @@ class UdpProxy:
                 if is_new:
                     self._readers[towards.socket] = (route, towards)
             for arrival, arrived in towards.forth.carry(datagram, now):
-                heapq.heappush(due, (arrival, next(order), towards.socket, None, arrived))
+                heapq.heappush(due, (arrival, next(order), towards.socket, route, arrived))
 
     def _send_due(self) -> None:
         due = self._due
@@ -227,7 +252,8 @@ class UdpProxy:
         while due and due[0][0] <= now:
             when, _, out, client, datagram = heapq.heappop(due)
             try:
-                if client is None:
+                if isinstance(client, _Route):
+                    client.passed += len(datagram)
                     out.send(datagram)
                 else:
                     out.sendto(datagram, client)
@@ -258,11 +284,18 @@ class ProxyProcess:
         self.close()
 
     def add_route(
-        self, target: Address, forth: Weather = CLEAR, back: Weather | None = None, *, seed: int = 1, port: int = 0
+        self,
+        target: Address,
+        forth: Weather = CLEAR,
+        back: Weather | None = None,
+        *,
+        seed: int = 1,
+        port: int = 0,
+        path: str = "",
     ) -> Address:
-        """Forward from a new port to `target`; return the new port's address."""
+        """Forward from a new port to `target`; return the new port's address.  See `UdpProxy.add_route`."""
         both = {"forth": asdict(forth), "back": asdict(forth if back is None else back)}
-        front = self._ask({"do": "add_route", "target": list(target), "seed": seed, "port": port, **both})
+        front = self._ask({"do": "add_route", "target": list(target), "seed": seed, "port": port, "path": path, **both})
         return str(front[0]), int(front[1])
 
     def black_out(self, seconds: float) -> None:
@@ -335,7 +368,8 @@ def _serve_stdin(proxy: UdpProxy) -> None:
         if request["do"] == "add_route":
             host, port = request["target"]
             forth, back = Weather(**request["forth"]), Weather(**request["back"])
-            answer = proxy.add_route((host, port), forth, back, seed=request["seed"], port=request["port"])
+            names = ("seed", "port", "path")
+            answer = proxy.add_route((host, port), forth, back, **{name: request[name] for name in names})
         elif request["do"] == "black_out":
             proxy.black_out(request["seconds"])
         elif request["do"] == "counters":

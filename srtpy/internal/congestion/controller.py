@@ -79,12 +79,18 @@ class Controller(ABC):
 
     @abstractmethod
     def lost(
-        self, first: SequenceNumber, waiting: int, next_seq: SequenceNumber, round_trip: Micros, now: Micros
+        self,
+        first: SequenceNumber,
+        packets: int,
+        waiting: int,
+        next_seq: SequenceNumber,
+        round_trip: Micros,
+        now: Micros,
     ) -> None:
         """Hear of a loss report.
 
-        `first` is the first number in it, `waiting` how many now wait to be sent again, `next_seq` the
-        number the next new packet will have.
+        `first` is the first number in it, `packets` how many it names that did not wait to be sent again
+        before, `waiting` how many do now, `next_seq` the number the next new packet will have.
         """
 
     @abstractmethod

@@ -76,7 +76,13 @@ class LiveCC(Controller):
             self._reckon()
 
     def lost(
-        self, first: SequenceNumber, waiting: int, next_seq: SequenceNumber, round_trip: Micros, now: Micros
+        self,
+        first: SequenceNumber,
+        packets: int,
+        waiting: int,
+        next_seq: SequenceNumber,
+        round_trip: Micros,
+        now: Micros,
     ) -> None:
         """Live streams cannot slow down: losses change nothing."""
 

@@ -45,6 +45,7 @@ class Retransmission:
         "_resent",
         "_round_trip",
         "_shaper",
+        "_unreported",
         "waiting",
     )
 
@@ -66,6 +67,7 @@ class Retransmission:
         self._resent: dict[SequenceNumber, Micros] = {}  # when each was last sent again
         self._looked_at = 0
         self._looking_since = now
+        self._unreported = 1  # how many from the first on the next silence repeats
         self._repaired_to = first  # what was next when silence was last taken for losses
 
     @property
@@ -101,18 +103,25 @@ class Retransmission:
         """Take in the packets `first` to `last` places after `base`, however recently they were sent."""
         return self.waiting.add((base + first) & SEQ_MASK, (base + last) & SEQ_MASK)
 
-    def overdue(self, base: SequenceNumber, sent: int, is_reported_once: bool) -> int:
+    def overdue(self, base: SequenceNumber, sent: int, now: Micros, is_reported_once: bool) -> int:
         """Take in what silence calls lost of the `sent` packets from `base` on; return how many are newly lost.
 
         A receiver that reports each gap once (`is_reported_once`) has reported those that it saw.  So what it lacks is
         the first packet, what was sent again in vain, and perhaps the end: sending all the rest (libsrt
-        LATEREXMIT) is for the case that this has not brought us past what was on its way, because reports were lost.
+        LATEREXMIT) would, on a path that loses much, leave no room for anything else.  Only if reports were
+        lost it lacks more; then each silence, until one has brought us past what was on its way, repeats twice
+        as many from the first on.
         """
         last = sent - 1
-        if not is_reported_once or precedes(base, self._repaired_to):
+        if not is_reported_once:
             return self.everything(base, 0, last)
-        self._repaired_to = (base + sent) & SEQ_MASK
-        lost = self.everything(base, 0, 0) + sum([self.waiting.add(seq, seq) for seq in self._resent])
+        if precedes(base, self._repaired_to):
+            self._unreported *= 2
+        else:
+            self._repaired_to, self._unreported = (base + sent) & SEQ_MASK, 1
+        lost = self.everything(base, 0, min(self._unreported, sent) - 1)
+        horizon = now - self.wait  # what left later cannot have been answered
+        lost += sum([self.waiting.add(seq, seq) for seq, sent_at in self._resent.items() if sent_at <= horizon])
         return lost + self.everything(base, last, last)
 
     def ready(self, now: Micros) -> int:

@@ -268,10 +268,10 @@ class Sender:
             self._dropping.disown(stale, now)
         again = self._again
         if fresh and again.is_worth_looking(sum([last - first + 1 for first, last in fresh]), sent, now):
-            self._counters.sent_loss += sum([again.report(base, first, last, now) for first, last in fresh])
-            self._controller.lost(
-                (base + fresh[0][0]) & SEQ_MASK, len(again.waiting), buffer.next_seq, self._round_trip.smoothed, now
-            )
+            lost = sum([again.report(base, first, last, now) for first, last in fresh])
+            self._counters.sent_loss += lost
+            start, waiting, round_trip = (base + fresh[0][0]) & SEQ_MASK, len(again.waiting), self._round_trip.smoothed
+            self._controller.lost(start, lost, waiting, buffer.next_seq, round_trip, now)
         return True
 
     def congestion_warning(self) -> None:
@@ -317,7 +317,7 @@ class Sender:
             place = max(buffer.newest(self.flow_window), 0)
             again.everything(buffer.base, place, place)
         else:
-            lost = again.overdue(buffer.base, buffer.sent, self._controller.waits_for_losses)
+            lost = again.overdue(buffer.base, buffer.sent, now, self._controller.waits_for_losses)
             self._counters.sent_loss += lost
             self._controller.timed_out(self._feedback, self._round_trip.smoothed, now)
         silence.acted(now)

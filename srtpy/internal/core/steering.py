@@ -28,7 +28,7 @@ def controller_for(config: Config, negotiated: Negotiated, payload: int, window:
     )
     if negotiated.congestion == LIVE:
         return LiveCC(limits, payload, window)
-    return FileCC(limits, negotiated.mss, window, negotiated.send_isn, negotiated.socket_id)
+    return FileCC(limits, negotiated.mss, window, negotiated.send_isn)
 
 
 def usual_payload(config: Config, negotiated: Negotiated) -> int:

@@ -112,7 +112,7 @@ def test_warnings_slow_down_within_reason_and_until_the_next_acknowledgement() -
 
 def test_losses_and_silence_change_nothing() -> None:
     controller = a_controller(max_bw=SECOND)
-    controller.lost(0, 500, 1000, 100_000, 0)
+    controller.lost(0, 500, 500, 1000, 100_000, 0)
     controller.timed_out(Feedback(1316, 0), 100_000, 0)
     assert (controller.period, controller.window) == (1360, WINDOW)
     assert not controller.waits_for_losses

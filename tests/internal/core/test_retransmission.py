@@ -189,7 +189,7 @@ def test_nothing_is_sent_twice_within_the_wait_and_nothing_reported_after_it_is_
 
 def test_silence_of_a_peer_that_repeats_its_reports_means_everything(base: int) -> None:
     part = a_part()
-    assert part.overdue(base, 100, is_reported_once=False) == 100
+    assert part.overdue(base, 100, 0, is_reported_once=False) == 100
     assert part.waiting.ranges() == [(base, (base + 99) & SEQ_MASK)]
 
 
@@ -197,12 +197,26 @@ def test_silence_of_a_peer_that_reports_once_means_the_ends_and_what_was_sent_ag
     part = a_part(first=base)
     part.report(base, 5, 6, 0)
     part.take(2, 0)
-    assert part.overdue(base, 100, is_reported_once=True) == 4
+    assert part.overdue(base, 100, SECOND, is_reported_once=True) == 4
     assert [low for low, _ in part.waiting.ranges()] == [(base + place) & SEQ_MASK for place in (0, 5, 99)]
-    # in vain: reports were lost
-    assert part.overdue(base, 100, is_reported_once=True) == 96
-    part.take(100, 0)
-    # what was on its way then has arrived: the ends again
+    part.take(4, SECOND)
     later = (base + 100) & SEQ_MASK
     part.forget(base, 100)
-    assert part.overdue(later, 50, is_reported_once=True) == 2
+    assert part.overdue(later, 50, 2 * SECOND, is_reported_once=True) == 2
+
+
+def test_silence_after_silence_repeats_twice_as_many_because_reports_were_lost(base: int) -> None:
+    part = a_part(first=base)
+    assert part.overdue(base, 100, 0, is_reported_once=True) == 2
+    for silence, packets in enumerate((2, 4, 8, 16, 32, 64, 100), 1):
+        part.take(len(part.waiting), silence * SECOND)
+        part.overdue(base, 100, (silence + 1) * SECOND, is_reported_once=True)
+        assert part.waiting.ranges()[0] == (base, (base + packets - 1) & SEQ_MASK)
+
+
+def test_silence_does_not_repeat_what_has_only_just_left_again(base: int) -> None:
+    part = a_part(first=base)
+    part.report(base, 5, 6, 0)
+    part.take(2, SECOND)
+    assert part.overdue(base, 100, SECOND + 1, is_reported_once=True) == 2
+    assert [low for low, _ in part.waiting.ranges()] == [(base + place) & SEQ_MASK for place in (0, 99)]

@@ -1,0 +1,169 @@
+"""The file mode law as libsrt has it, word for word: a competitor for ours in the virtual world.
+
+Lives here: draft 5.2's formulas with libsrt's numbers, its pace of single packets, and how a connection
+of ours is made to follow both.
+Never here: our own law (congestion/file.py), which departs from this one where it says so.
+
+It is written to be compared with and not to be used: no limits, no care for silly numbers.
+"""
+
+from __future__ import annotations
+
+from math import ceil, log10
+from random import Random
+from typing import Any
+
+from srtpy.internal.clock.units import NEVER, Micros
+from srtpy.internal.congestion.controller import Controller, Limits
+from srtpy.internal.congestion.feedback import Feedback
+from srtpy.internal.core.retransmission import Retransmission
+from srtpy.internal.seq.number import SequenceNumber, forward, precedes, span
+
+RATE_INTERVAL: Micros = 10_000
+LATENESS: Micros = 10_000
+
+
+class DraftFileCC(Controller):
+    """Draft 5.2 "File Transfer Congestion Control (FileCC)", with libsrt's rule for losses of less than 2 %."""
+
+    measures_input = False
+    waits_for_losses = True
+
+    def __init__(self, flow_window: int, first: SequenceNumber, seed: int, mss: int = 1500) -> None:
+        self.limits, self.max_bandwidth = Limits(), 0
+        self.period, self.window = 1.0, 16
+        self._mss, self._flow_window = mss, flow_window
+        self._window = 16.0
+        self._starts = True
+        self._stepped_at: Micros = -RATE_INTERVAL
+        self._last_ack = first
+        self._last_decrease = forward(first, -1)
+        self._lost_at = 1.0
+        self._has_lost = False
+        self._naks = self._average_naks = self._decreases = 0
+        self._every = 1
+        self._delivery_rate = 16
+        self._chance = Random(seed)
+
+    def limit(self, limits: Limits) -> None:
+        self.limits = limits
+
+    def wrote(self, packets: int, size: int, now: Micros) -> None:
+        """Nothing follows from it."""
+
+    def sent(self, packets: int, size: int) -> None:
+        """Nothing follows from it."""
+
+    def acknowledged(self, seq: SequenceNumber, feedback: Feedback, round_trip: Micros, now: Micros) -> None:
+        self._delivery_rate = feedback.delivery_rate
+        if now - self._stepped_at < RATE_INTERVAL:
+            return
+        self._stepped_at = now
+        if self._starts:
+            self._window += span(self._last_ack, seq)
+            self._last_ack = seq
+            if self._window > self._flow_window:
+                self._leave_slow_start(round_trip)
+        else:
+            self._window = self._delivery_rate / 1e6 * (round_trip + RATE_INTERVAL) + 16
+        self.window = int(self._window)
+        if self._starts:
+            return
+        if self._has_lost:
+            self._has_lost = False
+            return
+        usable = min(int(2 * (1e6 / self._lost_at)), feedback.capacity)
+        spare = int(usable - 1e6 / self.period)
+        if self.period > self._lost_at and usable // 9 < spare:
+            spare = usable // 9
+        more = 1 / self._mss
+        if spare > 0:
+            more = max(10.0 ** ceil(log10(spare * self._mss * 8)) * 1.5e-6 / self._mss, more)
+        self.period = self.period * RATE_INTERVAL / (self.period * more + RATE_INTERVAL)
+
+    def lost(
+        self,
+        first: SequenceNumber,
+        packets: int,
+        waiting: int,
+        next_seq: SequenceNumber,
+        round_trip: Micros,
+        now: Micros,
+    ) -> None:
+        self._leave_slow_start(round_trip)
+        self._has_lost = True
+        flight = int(round_trip / self.period)
+        if not flight or waiting * 1000 // flight < 20:
+            self._lost_at = self.period
+            return
+        if precedes(self._last_decrease, first):
+            self._lost_at = self.period
+            self._average_naks = ceil(self._average_naks * 0.97 + self._naks * 0.03)
+            self._naks = self._decreases = 1
+            self._every = self._chance.randint(1, self._average_naks) if self._average_naks > 1 else 1
+        else:
+            self._decreases += 1
+            if self._decreases > 5:
+                return
+            self._naks += 1
+            if self._naks % self._every:
+                return
+        self.period = float(ceil(self.period * 1.03))
+        self._last_decrease = forward(next_seq, -1)
+
+    def timed_out(self, feedback: Feedback, round_trip: Micros, now: Micros) -> None:
+        self._delivery_rate = feedback.delivery_rate
+        self._leave_slow_start(round_trip)
+
+    def slow_down(self) -> None:
+        self.period = float(ceil(self.period * 1.125))
+
+    def _leave_slow_start(self, round_trip: Micros) -> None:
+        if self._starts:
+            self._starts = False
+            self.period = 1e6 / self._delivery_rate if self._delivery_rate > 0 else self._window
+            if not self._delivery_rate:
+                self.period = self._window / (round_trip + RATE_INTERVAL)
+
+
+class SinglePackets:
+    """libsrt's pace: one packet each period, and what was late is made good for a while."""
+
+    def __init__(self, now: Micros) -> None:
+        self._due = float(now)
+
+    def allowance(self, wanted: int, period: float, now: Micros) -> int:
+        self._due = max(self._due, now - LATENESS)
+        if self._due > now + 2 * period:
+            self._due = now + 2 * period
+        return 1 if now >= self._due else 0
+
+    def spend(self, count: int, period: float, now: Micros) -> None:
+        self._due += count * max(period, 8.0)  # what libsrt's own thread needs for a packet
+
+    def rest(self) -> None:
+        """It goes on as before."""
+
+    def deadline(self, wanted: int, period: float) -> Micros:
+        return ceil(self._due) if wanted else NEVER
+
+
+class Everything(Retransmission):
+    """libsrt's LATEREXMIT: after a silence everything that is on its way is sent again."""
+
+    __slots__ = ()
+
+    def overdue(self, base: SequenceNumber, sent: int, now: Micros, is_reported_once: bool) -> int:
+        return self.everything(base, 0, sent - 1)
+
+
+def follow_the_draft(sending: Any, receiving: Any, seed: int, now: Micros) -> None:
+    """Have a fresh pair of connections send as libsrt would, and measure as its receiver would."""
+    sender = sending.sender
+    controller = DraftFileCC(sender.flow_window, sender.next_seq, seed)
+    sender._controller = sender._departure._controller = controller
+    sender._pacing = SinglePackets(now)
+    again = sender._again
+    again._is_eager = True
+    again.__class__ = Everything
+    receiving._acks._rates._hope = 1
