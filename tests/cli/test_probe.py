@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import srtpy
 from srtpy.cli.main import main
+from srtpy.cli.probe import STATUSES
 
 PASSPHRASE = "0123456789ab"
 LOCAL = ("127.0.0.1", 0)
@@ -123,3 +125,8 @@ def test_the_status_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["probe", "--help"])
     assert "refused for encryption" in capsys.readouterr().out
+
+
+def test_the_manual_has_every_status_in_the_same_words() -> None:
+    manual = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    assert STATUSES in manual
