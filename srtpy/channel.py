@@ -140,7 +140,7 @@ class Channel(ABC):
             ConnectionBrokenError: the peer has been silent for too long.
             ConnClosedError: the connection was closed on this side.
         """
-        return self._writer.write(_octets(data))
+        return self._writer.write(data if type(data) is bytes else _octets(data))
 
     def write_many(self, messages: Iterable[BytesLike]) -> int:
         """Write many messages in one call; cheaper than one by one.

@@ -44,10 +44,10 @@ class Cable:
                 self._far_inbox.put((Batch(header + payload), self._from_here))
         return len(datagrams)
 
-    def attend(self, until: Micros) -> None:
+    def attend(self, inbox: Inbox, by: Micros) -> None:
         pass
 
-    def look(self) -> None:
+    def look(self, inbox: Inbox) -> None:
         pass
 
     def unregister(self, socket_id: int, farewell: bytes) -> None:

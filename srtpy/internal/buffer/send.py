@@ -12,7 +12,7 @@ acknowledging are slices, and a packet that expires unsent keeps its number, as 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Final, NamedTuple, TypeAlias
 
@@ -104,17 +104,19 @@ class SendBuffer:
 
     # ---- written ---------------------------------------------------------------------------
 
-    def append_run(self, messages: Sequence[bytes], in_order: bool, stamp: WireTime, now: Micros) -> None:
-        """Queue messages of one packet each."""
+    def append_run(
+        self, messages: Sequence[bytes], in_order: bool, stamps: Iterable[WireTime], origins: Iterable[Micros]
+    ) -> None:
+        """Queue messages of one packet each; the timestamps and instants may go on for longer."""
         count = len(messages)
         first = next_message(self.last_message)
         if first + count - 1 > LAST_MESSAGE_NUMBER:
-            for message in messages:
-                self.append(message, len(message), in_order, stamp, now, NEVER)
+            for message, stamp, origin in zip(messages, stamps, origins, strict=False):
+                self.append(message, len(message), in_order, stamp, origin, NEVER)
             return
         info = POSITION_SINGLE | (IN_ORDER if in_order else 0) | first
         infos = range(info, info + count)
-        self._rows.extend(zip(infos, repeat(stamp), messages, repeat(now), repeat(NEVER), strict=False))
+        self._rows.extend(zip(infos, stamps, messages, origins, repeat(NEVER), strict=False))
         self.last_message = first + count - 1
 
     def append(
@@ -153,6 +155,13 @@ class SendBuffer:
         start = self.sent
         self.sent = start + count
         return self._rows[start : start + count]
+
+    def send_run(self, messages: Sequence[bytes], stamps: Sequence[WireTime], origins: Sequence[Micros]) -> list[Row]:
+        """Queue messages of one packet each, count them as sent and return their rows; nothing waits before them."""
+        start = len(self._rows)
+        self.append_run(messages, True, stamps, origins)
+        self.sent = len(self._rows)
+        return self._rows[start:]
 
     def keep(self, rows: list[Row]) -> None:
         """Hold these instead of the rows sent last: what a resend repeats."""

@@ -60,6 +60,26 @@ class Pacing:
         room = int(DEPTH - (self._clear - now) / min(period, TAKING))
         return max(min(wanted, credit, room, BURST), granted)
 
+    def spend_at_once(self, count: int, period: float, now: Micros) -> bool:
+        """Spend the credit for `count` packets if they are all there is and may leave now; say whether they may.
+
+        A shortcut: `allowance`, `spend` and `rest` in one step.
+        """
+        burst = _ordinary_burst(period)
+        if count > burst or not self._is_resting:
+            return False
+        earliest = now - (burst - 1) * period
+        if self._due < earliest:
+            due = earliest
+        else:
+            due = now + 2 * period if self._due > now + 2 * period else self._due
+        taking = period if period < TAKING else TAKING
+        if now < due + (count - 1) * period or now < self._clear - (DEPTH - count) * taking:
+            return False
+        self._due = due + count * period
+        self._clear = (self._clear if self._clear > now else now) + count * taking
+        return True
+
     def spend(self, count: int, period: float, now: Micros) -> None:
         """Note that `count` packets have left."""
         self._due += count * period

@@ -225,10 +225,18 @@ class Connection:
         """Return how much of `room` a message of that size takes."""
         return self.sender.packets_for(size)
 
-    def write_many(self, messages: Sequence[bytes], now: Micros) -> int:
-        """Queue as many messages as there is room for; return how many."""
+    def write_many(self, messages: Sequence[bytes], now: Micros, instants: Sequence[Micros] | None = None) -> int:
+        """Queue messages, written at these instants or now, as far as there is room; return how many."""
         self._liveness.wrote(now)
-        return self.sender.write_many(messages, now)
+        return self.sender.write_many(messages, now, instants)
+
+    def send_run(self, messages: Sequence[bytes], instants: Sequence[Micros], now: Micros) -> list[Datagram]:
+        """Queue messages for which there is room, written at these instants; take what is to leave now."""
+        if self._outbox or self._liveness.is_over or self.keys.deadline <= now:
+            self.write_many(messages, now, instants)
+            return self.datagrams_to_send(now)
+        self._liveness.wrote(now)
+        return self.sender.send_run(messages, instants, now)
 
     def delivery_due(self) -> Micros:
         """Return when something more becomes readable; `NEVER` if nothing waits."""

@@ -16,10 +16,11 @@ above: 99.2, 97.2, 99.1; from 10 % on all alike.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from srtpy.internal.buffer.send import SendBuffer
-from srtpy.internal.clock.units import NEVER, Micros
+from srtpy.internal.clock.units import NEVER, Micros, WireTime
 from srtpy.internal.congestion.controller import Controller
 from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.dropping import Dropping
@@ -34,7 +35,11 @@ PATIENCE_SHARE: Final = 4  # ours: a quarter of the latency may go into waiting,
 
 
 class Departure:
-    """Takes packets out of the send buffer in the order they are to leave."""
+    """Takes packets out of the send buffer in the order they are to leave.
+
+    Attributes:
+        is_plain: whether payloads leave as they were written.
+    """
 
     def __init__(
         self,
@@ -54,6 +59,7 @@ class Departure:
         self._dropping = dropping
         self._outbox = outbox
         self._counters = counters
+        self.is_plain = not packing.seals
         self._patience = negotiated.peer_latency // PATIENCE_SHARE if negotiated.tsbpd_send else NEVER
 
     def release(self, fresh: int, repeats: int, allowed: int, limit: int, now: Micros) -> list[Datagram]:
@@ -72,6 +78,22 @@ class Departure:
         if datagrams:
             self._outbox.last_said = now
         return datagrams
+
+    def release_run(
+        self, messages: Sequence[bytes], stamps: Sequence[WireTime], instants: Sequence[Micros], now: Micros
+    ) -> list[Datagram]:
+        """Take messages of one packet each that nothing holds up past the queue: there is none."""
+        buffer = self._buffer
+        first, count = buffer.next_seq, len(messages)
+        rows = buffer.send_run(messages, stamps, instants)
+        size = sum(map(len, messages))
+        self._controller.sent(count, size)
+        self._again.learn(count, size)
+        counters = self._counters
+        counters.sent_unique_packets += count
+        counters.sent_unique_bytes += size
+        self._outbox.last_said = now
+        return self._packing.first_time(first, rows, now)
 
     def _is_new_late(self, now: Micros) -> bool:
         buffer = self._buffer

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import repeat
 
 from srtpy.config import Config
 from srtpy.internal.buffer.send import SendBuffer
-from srtpy.internal.clock.units import NEVER, Micros, from_seconds, wire_time
+from srtpy.internal.clock.units import NEVER, WIRE_TIME_MASK, Micros, from_seconds, wire_time
 from srtpy.internal.congestion.controller import Controller
 from srtpy.internal.congestion.feedback import Feedback
 from srtpy.internal.congestion.pacing import BURST, Pacing
@@ -122,28 +123,31 @@ class Sender:
             buffer.append_stream(data, start, end, self._payload_size, wire_time(now, self._start), now)
         return end - start
 
-    def write_many(self, messages: Sequence[bytes], now: Micros) -> int:
-        """Queue messages as far as there is room; return how many."""
-        buffer = self._buffer
+    def write_many(self, messages: Sequence[bytes], now: Micros, instants: Sequence[Micros] | None = None) -> int:
+        """Queue messages, written at these instants or now, as far as there is room; return how many."""
+        buffer, start = self._buffer, self._start
         if now >= self._dropping.look_at:
             self._drop_too_late(now)
         if not len(buffer):
             self._busy_since = now
         if max(map(len, messages), default=0) > self._payload_size:
-            return self._write_each(messages, now)
+            return self._write_each(messages, now, instants)
         room = buffer.room
         if room < len(messages):
             messages = messages[:room]
         if self._controller.measures_input and messages:
             self._controller.wrote(len(messages), sum(map(len, messages)), now)
-        buffer.append_run(messages, True, wire_time(now, self._start), now)
+        if instants is None:
+            buffer.append_run(messages, True, repeat(wire_time(now, start)), repeat(now))
+        else:
+            buffer.append_run(messages, True, [wire_time(instant, start) for instant in instants], instants)
         return len(messages)
 
-    def _write_each(self, messages: Sequence[bytes], now: Micros) -> int:
+    def _write_each(self, messages: Sequence[bytes], now: Micros, instants: Sequence[Micros] | None) -> int:
         for count, message in enumerate(messages):
             if self.packets_for(len(message)) > self._buffer.room:
                 return count
-            self.write(message, now)
+            self.write(message, now, stamp=None if instants is None else instants[count])
         return len(messages)
 
     def room(self) -> int:
@@ -192,6 +196,31 @@ class Sender:
             pacing.rest()
             self._send_at = again.ready_at if again.waiting else NEVER
         return datagrams
+
+    def send_run(self, messages: Sequence[bytes], instants: Sequence[Micros], now: Micros) -> list[Datagram]:
+        """Queue messages written at these instants, for which there is room; release what may leave now."""
+        if not self._is_next_run(messages, now):
+            self.write_many(messages, now, instants)
+            return self.take(now)
+        start = self._start
+        self._silence.sent(now)
+        stamps = [(instant - start) & WIRE_TIME_MASK for instant in instants]
+        return self._departure.release_run(messages, stamps, instants, now)
+
+    def _is_next_run(self, messages: Sequence[bytes], now: Micros) -> bool:
+        """Say whether these may leave all and at once, each in a packet; the pace has been charged if so."""
+        buffer, controller, window = self._buffer, self._controller, min(self._controller.window, self.flow_window)
+        return (
+            self._send_at == NEVER
+            and 0 < buffer.sent <= window - len(messages)
+            and not buffer.unsent
+            and not self._again.waiting
+            and self._departure.is_plain
+            and not controller.measures_input
+            and now < self._dropping.look_at
+            and max(map(len, messages)) <= self._payload_size
+            and self._pacing.spend_at_once(len(messages), controller.period, now)
+        )
 
     def _sendable(self) -> int:
         """Return how many packets may leave for the first time, as far as the windows go."""

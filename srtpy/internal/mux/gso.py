@@ -19,7 +19,7 @@ from typing import Final
 from srtpy.internal.mux.address import Ancillary, Path
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.mux.options import SOL_UDP, UDP_SEGMENT
-from srtpy.internal.packet.header import Datagram
+from srtpy.internal.packet.header import HEADER_SIZE, Datagram
 
 MOST_SEGMENTS: Final = 64  # ours: Linux udp.h UDP_MAX_SEGMENTS; newer kernels take 128
 MOST_BYTES: Final = 65_487  # ours: what IPv4 and IPv6 both carry in one call (65,535 - 40 - 8)
@@ -57,6 +57,17 @@ def runs(datagrams: Sequence[Datagram]) -> Iterator[tuple[int, int, int]]:
         first = last
 
 
+def _is_one_run(datagrams: Sequence[Datagram]) -> bool:
+    """Whether these are full data packets of one size that leave in one call: nearly always the case."""
+    payload = len(datagrams[0][1])
+    return (
+        payload > 0
+        and len(datagrams) * (HEADER_SIZE + payload) <= MOST_BYTES
+        and len(datagrams) <= MOST_SEGMENTS
+        and [len(payload) for _, payload in datagrams].count(payload) == len(datagrams)
+    )
+
+
 class Sending:
     """The way out of one socket.  Any thread may send; a datagram that cannot leave at once is lost, and counted."""
 
@@ -70,8 +81,11 @@ class Sending:
 
     def send(self, datagrams: Sequence[Datagram], path: Path) -> int:
         """Send the datagrams in order and return how many left."""
-        if len(datagrams) == 1 or not self.cuts:
+        if len(datagrams) < 2 or not self.cuts:
             return self._send_each(datagrams, path)
+        if _is_one_run(datagrams):
+            header, payload = datagrams[0]
+            return self._send_run(datagrams, len(header) + len(payload), path)
         sent = 0
         for first, last, size in runs(datagrams):
             left = self._send_run(datagrams[first:last], size, path)

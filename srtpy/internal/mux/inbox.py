@@ -28,15 +28,17 @@ class Inbox:
 
     Attributes:
         is_attended: somebody who is awake soon, and clears this first, will look: batches do not ring.
+        is_let_down: somebody has not looked, whose word it was to do so.
     """
 
-    __slots__ = ("_bell", "_is_rung", "_items", "get_nowait", "is_attended", "qsize")
+    __slots__ = ("_bell", "_is_rung", "_items", "get_nowait", "is_attended", "is_let_down", "qsize")
 
     def __init__(self) -> None:
         self._items: deque[Item] = deque()
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._is_rung = False
         self.is_attended = False
+        self.is_let_down = False
         self.qsize = self._items.__len__
         """Return how many wait."""
         self.get_nowait = self._items.popleft

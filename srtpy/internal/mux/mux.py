@@ -5,15 +5,15 @@ Never here: the table of socket ids (routes.py), how datagrams are read and sent
 connections (session).
 
 Threads                   runs                 sleeps on
-  srt-mux-<port>          Mux._read_loop       the UDP socket, or its nap; takes nobody's lock
+  srt-mux-<port>          Mux._read_loop       the UDP socket, its nap, or its alarm; takes nobody's lock
   whoever has promised    look                 nothing
 Locks   _lock guards the count of users and the end; nothing is called under it but the wake.
         _reading is held while somebody reads and delivers; it is never held for longer than that.
 
-A reader of a connection that will be awake at a known instant promises to `look` then, and the thread
-leaves the socket alone: reading on the thread that wants the data saves two wake-ups.  The thread comes
-back `OVERDUE` after the promised instant, if no other promise has been made by then; it
-waits for promises only while the kernel can hold what arrives meanwhile (nap.py).
+Who will be awake at a known instant, a connection's reader or a steady writer, promises to `look` then, and the
+thread leaves the socket alone: reading on the thread that wants the data saves two wake-ups.  Meanwhile it
+sleeps by an alarm clock that each promise moves, so that promises that are kept do not wake it at all.  It
+waits for them only while the kernel can hold what arrives meanwhile (nap.py).
 """
 
 from __future__ import annotations
@@ -25,19 +25,18 @@ from threading import Lock, Thread, current_thread
 from typing import Final, Protocol
 
 from srtpy.internal.clock.monotonic import now
-from srtpy.internal.clock.units import Micros, to_seconds
+from srtpy.internal.clock.units import NEVER, Micros, to_seconds
 from srtpy.internal.mux.address import Address, Path
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.mux.farewells import Farewells
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.joining import Reads
 from srtpy.internal.mux.nap import Nap
+from srtpy.internal.mux.promises import Promises
 from srtpy.internal.mux.recvmmsg import MESSAGES
 from srtpy.internal.mux.routes import Routes
 from srtpy.internal.packet.header import CONTROL, Datagram, SocketId
 
-RENEWAL: Final[Micros] = 1_000  # ours: whoever looks promises again within so much, or is not a steady reader
-OVERDUE: Final[Micros] = 7_000  # ours: a promise that old is broken; a thread that is to run waits 5 ms for another
 END_PATIENCE: Final = 2.0  # ours: seconds the last user waits for the thread; it ends within its nap
 
 
@@ -54,8 +53,14 @@ class Transport(Protocol):
     def wait(self) -> None:
         """Wait for something to read, or for `wake`."""
 
+    def set_alarm(self, instant: Micros) -> None:
+        """Have `rest` end at that instant, and not at any told before."""
+
+    def rest(self) -> None:
+        """Wait for the alarm, or for `wake`; what there is to read is left alone."""
+
     def wake(self) -> None:
-        """Make the `wait` that runs now, or the next one, return."""
+        """Make the `wait` or `rest` that runs now, or the next one, return."""
 
     def send(self, datagrams: Sequence[Datagram], path: Path) -> int:
         """Send without waiting; return how many left."""
@@ -83,7 +88,7 @@ class Mux:
         self._nap = Nap(transport.capacity if naps else 0)
         self._lock = Lock()
         self._reading = Lock()
-        self._promised: Micros = 0
+        self._promises = Promises(transport.set_alarm)
         self._users = 1
         self._ending = False
         self._thread = Thread(target=self._read_loop, name=f"srt-mux-{self.local_address[1]}", daemon=True)
@@ -161,17 +166,22 @@ class Mux:
     def abandon(self) -> None:
         """Give back a child process's copies of the descriptors; thread and port are the parent's.  Idempotent."""
         self._lock, self._reading = Lock(), Lock()  # a thread that exists in the parent only may have held one
+        self._promises = Promises(self._transport.set_alarm)
         self._transport.close()
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def attend(self, until: Micros) -> None:
-        """Promise to `look` at that instant: what arrives before need not be read."""
-        if until > self._promised:
-            self._promised = until
+    def attend(self, inbox: Inbox, by: Micros) -> None:
+        """Promise to `look` by that instant: what arrives before need not be read, nor be told of in that inbox.
 
-    def look(self) -> None:
-        """Read what has arrived, on the caller's thread, unless somebody is reading already; nobody reads for long."""
+        If the promise is broken the inbox rings.
+        """
+        if not self._ending:
+            self._promises.make(inbox, by)
+
+    def look(self, inbox: Inbox) -> None:
+        """Keep a promise: read what has arrived, on the caller's thread, unless somebody is reading already."""
+        self._promises.keep(inbox)
         if self._reading.locked():
             return
         with self._reading:  # the one way of taking a lock that no interrupt can come between
@@ -179,14 +189,14 @@ class Mux:
                 self._read()
 
     def _read_loop(self) -> None:
-        transport, nap = self._transport, self._nap
+        transport, nap, promises = self._transport, self._nap, self._promises
         try:
             while not self._ending:
                 with self._reading:
                     pause = self._read()
-                if nap.may_be_long and self._promised > now():
-                    while self._promised + RENEWAL > (instant := now()):
-                        time.sleep(to_seconds(self._promised + OVERDUE - instant))
+                if nap.may_be_long and promises:
+                    while not self._ending and promises.end(now()) < NEVER:
+                        transport.rest()
                 elif pause:
                     time.sleep(to_seconds(pause))
                 elif pause is None:

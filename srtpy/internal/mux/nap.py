@@ -44,7 +44,7 @@ class Nap:
         self._arrived = 0
         self._reads = 0
         self._pause: Micros = 0
-        self.may_be_long = False
+        self.may_be_long = capacity > 0
 
     def after(self, data: int, more: bool, now: Micros) -> Micros:
         """Return how long to sleep after a read; 0: not at all.

@@ -15,6 +15,7 @@ from enum import Enum, auto
 from typing import Final, TypeAlias
 
 from srtpy.internal.mux.address import Address, plain
+from srtpy.internal.mux.alarm import AlarmClock
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.mux.gso import Sending
 from srtpy.internal.mux.joining import Reads
@@ -47,6 +48,7 @@ class UdpSocket:
     """
 
     __slots__ = (
+        "_alarm",
         "_poll",
         "_reader",
         "_sending",
@@ -58,6 +60,7 @@ class UdpSocket:
         "local_address",
         "remote_address",
         "send",
+        "set_alarm",
     )
 
     def __init__(self, sock: socket.socket, *, reading: Reading | None = None, cuts: bool = True) -> None:
@@ -77,6 +80,9 @@ class UdpSocket:
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
+        self._alarm = AlarmClock(self._wake)
+        self.set_alarm = self._alarm.set
+        """Have `rest` end at that instant, and not at any told before."""
 
     @property
     def reading(self) -> Reading:
@@ -112,8 +118,12 @@ class UdpSocket:
         if any(descriptor == self._wake.fileno() for descriptor, _ in ready):
             os.eventfd_read(self._wake.fileno())
 
+    def rest(self) -> None:
+        """Wait for the alarm, or for `wake`; what there is to read is left alone."""
+        self._alarm.sleep()
+
     def wake(self) -> None:
-        """Make the `wait` that runs now, or the next one, return."""
+        """Make the `wait` or `rest` that runs now, or the next one, return."""
         if not self._wake.closed:
             os.eventfd_write(self._wake.fileno(), 1)
 
@@ -121,6 +131,7 @@ class UdpSocket:
         """Give the port and the descriptors back.  Nobody may be reading or waiting."""
         self._socket.close()
         self._wake.close()
+        self._alarm.close()
 
 
 _Reader: TypeAlias = ManyReader | MessageReader | PlainReader

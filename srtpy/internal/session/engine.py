@@ -15,6 +15,7 @@ Every method needs the lock.  What wakes whom:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Lock
 from typing import Final, TypeVar
 
@@ -23,6 +24,7 @@ from srtpy.internal.core.events import Broken, Event, Finished, PeerClosed, Peer
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.header import Datagram
 from srtpy.internal.session.fate import Fate
+from srtpy.internal.session.gathering import Gathering
 from srtpy.internal.session.intake import Intake
 from srtpy.internal.session.neighbours import Core, Wire
 from srtpy.internal.session.waiting import Sleepers
@@ -31,11 +33,14 @@ from srtpy.log import in_a_line
 DELIVERY_GAP: Final[Micros] = 3 * MILLISECOND  # ours: a reader wakes once for all that is due within it, 1.5 ms late
 LAZY_DELIVERY: Final[Micros] = 10 * MILLISECOND  # ours: with nobody reading, how late what is due may be moved on
 PROMISE: Final[Micros] = 4 * MILLISECOND  # ours: a reader that wakes so soon takes along what has come meanwhile
-TIMER_SLACK: Final[Micros] = 20 * MILLISECOND  # ours: how late an ACK may be when a reader breaks its promise
+OVERDUE: Final[Micros] = 7 * MILLISECOND  # ours: so late it is broken; a thread that is to run waits 5 ms for another
+# ours: whom a broken promise wakes sees to the timer's duties too; this is for the case that the socket is gone
+TIMER_SLACK: Final[Micros] = 100 * MILLISECOND  # ours: see above
+CALM: Final[Micros] = 7 * MILLISECOND  # ours: two of a steady writer's bursts; it hears of a loss so much later
 TWO_WAYS: Final[Micros] = SECOND  # ours: what has been written so lately may wait for its pace, which needs the timer
-T = TypeVar("T")
-
 WORTHWHILE_ROOM: Final = 64  # ours: packets; a writer is not woken for less while more is to come
+
+T = TypeVar("T")
 
 
 class Engine:
@@ -43,11 +48,10 @@ class Engine:
 
     Attributes:
         lock: guards everything here, the core, and the order of datagrams on the wire.
-        writer_back_at: until then a writer serves the core more often than any timer would;
+        gathering: messages that wait outside the core for more.
+        served_until: until then a caller serves the core more often than any timer would;
             the timer thread sleeps that long at least.
-        reader_back_at: until then the same goes for a reader.
-        wrote_at: when a message was last written.
-        gathered_until: when the messages a writer has gathered must leave; `NEVER` if there are none.
+        flush_by: when somebody has to see to what was begun; `NEVER` if nothing was.
     """
 
     def __init__(
@@ -60,10 +64,11 @@ class Engine:
         self.core = core
         self.intake = Intake(core, Inbox() if inbox is None else inbox, wire)
         self.fate = Fate()
-        self.gathered_until: Micros = NEVER
-        self.writer_back_at: Micros = 0
-        self.reader_back_at: Micros = 0
-        self.wrote_at: Micros = 0
+        self.gathering = Gathering(core)
+        self.served_until: Micros = 0
+        self.flush_by: Micros = NEVER
+        self._calm_until: Micros = 0
+        self._due: Micros = 0  # the core's next deadline, as it was after the last burst that was not in a hurry
         self._send = send
         self._worthwhile_room = min(WORTHWHILE_ROOM, max(core.room() // 4, 1))
         self._renew_lock()
@@ -92,6 +97,31 @@ class Engine:
             raise
         self.flush(now)
 
+    def burst(self, now: Micros) -> None:
+        """Send what has gathered; take in what has arrived and serve what is due, if it is time for that."""
+        self.gathering.wrote_at = now
+        inbox = self.intake.inbox
+        if now < self._calm_until and not inbox.qsize():
+            try:
+                datagrams = self.gathering.send(now)
+            except BaseException as error:
+                self.torn(error)
+                raise
+            if datagrams:
+                self._send(datagrams)
+            return
+        if inbox.is_attended:
+            self.intake.keep()
+        self.gathering.until = now
+        self.turn(now)
+        self._due = due = self.core.next_deadline()
+        self._calm_until = due if due < now + CALM else now + CALM
+
+    def hand_over(self, now: Micros) -> None:
+        """Have the core take what has gathered; before anything is asked of it or done to it that depends on that."""
+        if self.gathering.waiting:
+            self.change(partial(self.gathering.hand_over, now))
+
     def has_work(self, now: Micros) -> bool:
         """Whether something has arrived or become readable since the last turn."""
         return self.intake.inbox.qsize() > 0 or self.core.delivery_due() <= now or self.fate.is_ending
@@ -101,7 +131,10 @@ class Engine:
         assert self.lock.locked()
         core = self.core
         try:
-            datagrams = core.datagrams_to_send(now)
+            if self.gathering.until <= now:
+                datagrams = self.gathering.send(now)
+            else:
+                datagrams = core.datagrams_to_send(now)
         except BaseException as error:
             self.torn(error)
             raise
@@ -114,7 +147,7 @@ class Engine:
         except BaseException as error:
             self.torn(error)
             raise
-        self.gathered_until = NEVER  # not before: if we are interrupted the timer thread still sees to the news
+        self.flush_by = NEVER  # not before: if we are interrupted the timer thread still sees to the news
         if self.readable.count:
             self.rouse_reader(now)
         if self.writable.count and core.room() >= self._worthwhile_room:
@@ -150,27 +183,46 @@ class Engine:
     def rouse_timer(self, now: Micros) -> None:
         """Wake the timer thread if it would sleep past its next duty."""
         wakes_at = self.sooner.wakes_at
-        if wakes_at > self.reader_back_at and wakes_at > now:  # else its next duty cannot be earlier
+        if wakes_at > self.served_until and wakes_at > now:  # else its next duty cannot be earlier
             duty = self.next_duty(now)
             if duty < wakes_at:
                 self.sooner.wake_one(duty)
 
     def next_duty(self, now: Micros) -> Micros:
         """Return when the timer thread has to be awake; past or present means at once."""
-        if self.writer_back_at > now:  # a look whether it is: nobody wakes us when it stops
-            return self.writer_back_at if self.writer_back_at > self.reader_back_at else self.reader_back_at
+        if self.served_until > now:  # a look whether it is: nobody wakes us when that ends
+            return self.served_until
         core = self.core
-        duty = min(core.next_deadline(), self.gathered_until)
+        duty = min(core.next_deadline(), self.gathering.until, self.flush_by)
         if not self.readable.count:
             duty = min(duty, core.delivery_due() + LAZY_DELIVERY)
-        return max(duty, self.reader_back_at)
+        return duty
 
-    def promise(self, until: Micros, now: Micros) -> None:
+    def promise_to_read(self, until: Micros, now: Micros) -> None:
         """Have nobody woken for what a reader takes along when it wakes, if that is soon."""
         if until <= now + PROMISE:
-            self.intake.promise(until)
-            if now > self.wrote_at + TWO_WAYS:
-                self.reader_back_at = until + TIMER_SLACK
+            by = until + OVERDUE
+            self.intake.promise(by)
+            if now > self.gathering.wrote_at + TWO_WAYS and self.intake.is_promised:
+                self.serve_until(by + TIMER_SLACK)
+
+    def promise_to_write(self, by: Micros) -> None:
+        """Have nobody woken for what a writer takes along when it sends what has gathered."""
+        self.intake.promise(by)
+        if self._due > by and self.intake.inbox.is_attended:  # else something has to keep its pace
+            self.serve_until(by + TIMER_SLACK)
+
+    def serve_until(self, instant: Micros) -> None:
+        """Spare the timer thread until then: a caller serves the core."""
+        if instant > self.served_until:
+            self.served_until = instant
+
+    def stand_in(self) -> None:
+        """Let the timer thread have its duties again if somebody has broken a promise to serve the core."""
+        inbox = self.intake.inbox
+        if inbox.is_let_down:
+            inbox.is_let_down = False
+            self.served_until = 0
 
     def _heed(self, news: list[Event]) -> None:
         """Take note of rare news; whoever it concerns wakes and looks."""

@@ -1,16 +1,16 @@
 """From the inbox into the core, by whoever is awake.
 
-Lives here: taking what waits (in order, joined, so much at a time), and the reader's promise: one who
-sleeps for a moment only, and takes along what has come, spares the others being woken for it.
+Lives here: taking what waits (in order, joined, so much at a time), and promises: one who comes back in
+a moment, and takes along what has come, spares the others being woken for it.
 Never here: the inbox's bell (mux.inbox), what a core does with batches, whose turn it is (engine.py).
 
 All of it needs the session's lock: taking and feeding are one step, so batches reach the core in the
 order in which they were put, whoever takes them.
 
-A promise lasts from `promise` to the next `keep` or `take_back`, one of which follows whatever becomes of the
-reader.  Meanwhile batches do not ring, and the socket's thread leaves the socket alone, which the
-reader then reads itself.  The inbox needs nothing else: see there why nothing in it is overlooked.  The socket's
-thread looks again by itself soon after the promised instant.
+A promise lasts from `promise` to the next `keep` or `take_back`, or until it is broken.  Meanwhile batches do not
+ring, and the socket's thread leaves the socket alone, which whoever has promised then reads.  The inbox needs
+nothing else: see there why nothing in it is overlooked.  A broken promise is noticed by the socket's thread, which
+rings; so it does not matter whether who promised ever comes back.
 """
 
 from __future__ import annotations
@@ -30,17 +30,15 @@ class Intake:
 
     Attributes:
         inbox: where it waits.
-        is_promised: a reader sleeps that has promised to look.
         is_ended: the inbox's owner has said that nothing more will come.
     """
 
-    __slots__ = ("_core", "_wire", "inbox", "is_ended", "is_promised")
+    __slots__ = ("_core", "_wire", "inbox", "is_ended")
 
     def __init__(self, core: Core, inbox: Inbox, wire: Wire | None) -> None:
         self._core = core
         self._wire = wire
         self.inbox = inbox
-        self.is_promised = False
         self.is_ended = False
 
     def feed(self, now: Micros, is_wanted: bool = True) -> None:
@@ -66,21 +64,25 @@ class Intake:
 
     # ---- promises
 
-    def promise(self, until: Micros) -> None:
-        """Give a reader's word that it looks at that instant."""
-        self.is_promised = self.inbox.is_attended = True
+    @property
+    def is_promised(self) -> bool:
+        """Whether somebody has promised to look, and may still do so."""
+        return self.inbox.is_attended
+
+    def promise(self, by: Micros) -> None:
+        """Give somebody's word that it looks by that instant."""
         if self._wire is not None:
-            self._wire.attend(until)
+            self._wire.attend(self.inbox, by)
 
     def keep(self) -> None:
         """Look, as promised; what has come is in the inbox afterwards."""
         if self._wire is not None:
-            self._wire.look()  # what it brings need not ring either
-        self.is_promised = self.inbox.is_attended = False
+            self._wire.look(self.inbox)  # what it brings need not ring either
+        self.inbox.is_attended = False
 
     def take_back(self) -> None:
         """Have the others woken again; somebody who is interrupted does so, with the lock or without."""
-        self.is_promised = self.inbox.is_attended = False
+        self.inbox.is_attended = False
         if self.inbox.qsize():
             self.inbox.ring()
 

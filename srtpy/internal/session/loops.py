@@ -21,6 +21,7 @@ def receive_loop(engine: Engine) -> None:
     while not intake.is_ended:
         wait()
         with engine.lock:
+            engine.stand_in()
             engine.turn(monotonic_now())
 
 

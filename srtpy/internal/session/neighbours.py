@@ -14,6 +14,7 @@ from srtpy.internal.buffer.receive import Delivered
 from srtpy.internal.clock.units import Micros, WireTime
 from srtpy.internal.core.events import Event
 from srtpy.internal.mux.address import Address, Path
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import Datagram, SocketId
 
@@ -41,8 +42,11 @@ class Core(Protocol):
     ) -> None:
         """Take one message; there is room, and it is not too long."""
 
-    def write_many(self, messages: Sequence[bytes], now: Micros) -> int:
-        """Take as many messages as there is room for; say how many."""
+    def write_many(self, messages: Sequence[bytes], now: Micros, instants: Sequence[Micros] | None = None) -> int:
+        """Take as many messages as there is room for, written at these instants or now; say how many."""
+
+    def send_run(self, messages: Sequence[bytes], instants: Sequence[Micros], now: Micros) -> list[Datagram]:
+        """Take messages for which there is room, written at these instants; hand over what may leave now."""
 
     def write_stream(self, data: bytes, start: int, end: int, now: Micros) -> int:
         """Take bytes of a stream, from `start` up to `end` of `data`, as far as there is room; say how many."""
@@ -95,11 +99,11 @@ class Wire(Protocol):
     def send(self, datagrams: Sequence[Datagram], path: Path) -> int:
         """Send without waiting; return how many left, the rest is lost."""
 
-    def attend(self, until: Micros) -> None:
-        """Promise to `look` at that instant: what arrives before need not be read."""
+    def attend(self, inbox: Inbox, by: Micros) -> None:
+        """Promise to `look` by that instant: what arrives before need not be read; else the inbox rings."""
 
-    def look(self) -> None:
-        """Read what has arrived, on the caller's thread."""
+    def look(self, inbox: Inbox) -> None:
+        """Keep a promise: read what has arrived, on the caller's thread."""
 
     def unregister(self, socket_id: SocketId, farewell: bytes) -> None:
         """Forget where packets for this id go; a peer that goes on sending them is told `farewell`."""

@@ -207,5 +207,5 @@ class Reader:
         self._sleeps += 1
         if not self._sleeps % PROMPT_EVERY:  # what answers us at once is to be heard at once, now and then
             until = min(until, now + PROMPT_LOOK)
-        engine.promise(until, now)
+        engine.promise_to_read(until, now)
         return until

@@ -140,6 +140,7 @@ class Session:
         """Run something short that touches the core, under the lock; then see to what came of it."""
         with self.engine.lock:
             now = monotonic_now()
+            self.engine.hand_over(now)
             answer = question(now)
             self.engine.turn(now)
         return answer
@@ -223,8 +224,9 @@ class Session:
                 return
             now = monotonic_now()
             is_peer_gone = fate.is_ending and not fate.is_closing
-            engine.gathered_until = now  # the timer thread goes on with it if we are interrupted
+            engine.flush_by = now  # the timer thread goes on with it if we are interrupted
             try:
+                engine.hand_over(now)
                 self.core.close(0 if is_peer_gone or fate.has_peer_failed else linger, now)
                 fate.closing()
                 engine.turn(now)

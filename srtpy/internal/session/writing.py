@@ -6,18 +6,17 @@ Never here: pacing, packets, what is sent again (core), the system calls (mux).
 
 Gathering.  The first `write` after a pause is sent at once.  Further ones that are less than `APART` away are
 gathered until there are `GATHERED` of them, until the next write after `WINDOW`, or until the timer thread sees
-to what is left.
+to what is left.  While a writer keeps sending its bursts by itself the timer thread is asked for no more than a
+late look (`TAIL`), so that it does not wake for each burst.
 
 A steady writer (`STEADY` writes, none `PAUSE` after the one before) may be slower and gathers for longer: until
 `STEADY_WINDOW` would be over before the next write.  To the application this changes nothing: a message's time is when
 it was written.  What it costs is time for repairs, so only where the peer plays by timestamps, and `LEAST_LATENCY`
 later at least.
 
-While a writer keeps sending its bursts by itself the timer thread is asked for no more than a late look
-(`TAIL`), so that it does not wake for each burst.  For a steady writer that is soon after its window
-(`STEADY_TAIL` after the first of a burst), and once it has been steady for long (`LASTING` writes; a break
-halves the count), a tenth of the latency (`PATROL` at most): only what it leaves behind when it stops
-waits for that, 1 in 50 messages at most.
+A steady writer also promises to come back (intake.py): with each burst it takes in what has arrived, and nobody is
+woken for it, neither for acknowledgements nor for the time.  If it does not come back, what it has left behind is sent
+`STEADY_TAIL` after it was written.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from typing import Final
 
 from srtpy.errors import DeadlineError, MessageTooLargeError, WouldBlockError
 from srtpy.internal.clock.monotonic import now as monotonic_now
-from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
+from srtpy.internal.clock.units import MILLISECOND, Micros
 from srtpy.internal.session.engine import Engine
 from srtpy.internal.session.waiting import FOREVER, Deadline
 
@@ -41,10 +40,10 @@ PAUSE: Final[Micros] = 2 * MILLISECOND  # ours: two of 1,316 bytes at 5 Mbit/s; 
 STEADY_WINDOW: Final[Micros] = 3_300  # ours: four of 1,316 bytes at 10 Mbit/s
 LEAST_LATENCY: Final[Micros] = 40 * MILLISECOND  # ours: less has no tenth to spare
 BREAK: Final[Micros] = 5 * MILLISECOND  # ours: who comes back sooner has sent what had gathered by itself
-STEADY_TAIL: Final[Micros] = 3_800  # ours: soon after the window; nothing is delayed by more than 4 ms
-LASTING: Final = 300  # ours: who stops every 150 writes never gets there, and leaves three messages behind
-PATROL: Final[Micros] = 12 * MILLISECOND  # ours: three of the receiver's wake-ups; longer saves little
+STEADY_TAIL: Final[Micros] = 3_500  # ours: soon after the window; with two threads to wake it is under 4 ms
+ABOUT: Final[Micros] = 200  # ours: a promise is not made again for less; a thread takes as long to wake
 GATHERED: Final = 32  # ours: messages that leave together, a burst a libsrt receiver's default buffer takes
+ROOM_TO_GATHER: Final = 2 * GATHERED  # ours: no message takes more than two packets, sealed and with a tag
 SHORTEST_NAP: Final[Micros] = 100  # ours: a blocked writer that paces the core gathers at least this much credit
 CHUNK: Final = 128  # ours: messages `write_many` puts in before it lets the first of them leave
 
@@ -89,32 +88,43 @@ class Writer:
         limits: how large messages may be.
     """
 
-    __slots__ = ("_engine", "_gathered", "_payload_size", "_steady", "_tail", "_wrote_at", "deadline", "limits")
+    __slots__ = ("_back_by", "_engine", "_has_time", "_payload_size", "_steady", "_wrote_at", "deadline", "limits")
 
     def __init__(self, engine: Engine, limits: Limits, latency: Micros = 0) -> None:
         """Begin with nothing written; `latency` is how much later the peer plays what is written, 0: at once."""
         self._engine = engine
         self.limits = limits
         self._payload_size = limits.payload_size
-        self._gathered = 0
+        self._has_time = latency >= LEAST_LATENCY
         self._wrote_at: Micros = 0
         self._steady = 0  # writes in a row
-        self._tail = min(max(latency // 10, STEADY_TAIL + PAUSE), PATROL) if latency >= LEAST_LATENCY else 0
+        self._back_by: Micros = 0  # what was last promised
         self.deadline = FOREVER
 
     def write(self, data: bytes, deadline: Deadline | None = None) -> int:
         """Put one message into the send buffer, waiting for room; return its length."""
-        engine, core, size = self._engine, self._engine.core, len(data)
+        engine, size = self._engine, len(data)
+        gathering = engine.gathering
         with engine.lock:
             needed = 1
             if engine.fate.is_unwritable or size > self._payload_size:
                 needed = self._packets_for(size)
             if not size:
                 return 0
-            if core.room() >= needed:
-                self._put(data, monotonic_now())
+            now = monotonic_now()
+            if needed == 1 and gathering.places:
+                since = now - self._wrote_at
+                if now + since <= gathering.until and len(gathering.waiting) < gathering.places:
+                    gathering.waiting.append((data, now))
+                    self._wrote_at = now
+                else:
+                    self._put(data, 1, now)
                 return size
-        self.once_there_is_room(partial(self._put, data), deadline, needed=needed)
+            engine.hand_over(now)
+            if engine.core.room() >= needed:
+                self._put(data, needed, now)
+                return size
+        self.once_there_is_room(partial(self._put, data, needed), deadline, needed=needed)
         return size
 
     def write_control(
@@ -130,7 +140,7 @@ class Writer:
 
         def put(now: Micros) -> None:
             engine.change(partial(engine.core.write, data, now, stamp=stamp, ttl=ttl, in_order=in_order))
-            self._wrote_at = engine.wrote_at = now
+            self._wrote_at = engine.gathering.wrote_at = now
             engine.flush(now)
 
         with engine.lock:
@@ -152,11 +162,12 @@ class Writer:
         def put(now: Micros) -> None:
             nonlocal taken
             moved = CHUNK
+            engine.hand_over(now)
             while moved and taken < len(wanted) and core.room():
                 moved = engine.change(partial(core.write_many, wanted[taken : taken + CHUNK], now))
                 taken += moved
                 engine.flush(now)
-            self._wrote_at = engine.wrote_at = now
+            self._wrote_at = engine.gathering.wrote_at = now
 
         with engine.lock:
             self._packets_for(longest)
@@ -173,7 +184,8 @@ class Writer:
     @property
     def is_ready(self) -> bool:
         """Whether a write would return at once.  Needs the lock."""
-        return self._engine.fate.is_unwritable or self._engine.core.room() > 0
+        engine = self._engine
+        return engine.fate.is_unwritable or engine.core.room() > len(engine.gathering.waiting)
 
     def _packets_for(self, size: int) -> int:
         """Return how many packets a message of that size takes; raise if no such one can be written."""
@@ -183,49 +195,52 @@ class Writer:
             raise MessageTooLargeError(self.limits.explain(size))
         return self._engine.core.packets_for(size)
 
-    def _put(self, data: bytes, now: Micros) -> None:
-        """Have the core take a message; send it, or let it wait for more.  Needs the lock, and room."""
-        engine = self._engine
-        try:
-            engine.core.write(data, now)
-        except BaseException as error:
-            engine.torn(error)
-            raise
-        since = now - self._wrote_at
+    def _put(self, data: bytes, needed: int, now: Micros) -> None:
+        """Have the core take a message of `needed` packets, or let it wait for more.  Needs the lock, and room."""
+        engine, gathering, since = self._engine, self._engine.gathering, now - self._wrote_at
         self._wrote_at = now
         if since < PAUSE:
-            self._steady = min(self._steady + 1, 2 * LASTING)
+            self._steady = min(self._steady + 1, 2 * STEADY)
         elif since >= BREAK:
             self._steady //= 2
-        until = engine.gathered_until
-        if until == NEVER:
-            if since < APART or (self._steady >= STEADY and self._tail and since < PAUSE):
-                self._gather(now)
-            else:
-                engine.wrote_at = now
-                engine.flush(now)
-            return
-        self._gathered = gathered = self._gathered + 1
-        if gathered >= GATHERED or now + since > until:
-            self._leave(now, since)
+        is_steady = self._has_time and self._steady >= STEADY
+        if gathering.places:
+            gathering.waiting.append((data, now))
+            self._leave(now, since, is_steady)
+        elif (since < APART or (since < PAUSE and is_steady)) and needed == 1 and engine.core.room() >= ROOM_TO_GATHER:
+            self._gather(data, now, is_steady)
+        else:
+            try:
+                engine.core.write(data, now)
+            except BaseException as error:
+                engine.torn(error)
+                raise
+            gathering.wrote_at = now
+            engine.flush(now)
 
-    def _gather(self, now: Micros) -> None:
-        """Let the message just written wait for more.  Needs the lock."""
+    def _gather(self, data: bytes, now: Micros, is_steady: bool) -> None:
+        """Let a message wait for more.  Needs the lock."""
         engine = self._engine
-        self._gathered = 1
-        is_steady = self._steady >= STEADY and self._tail
-        engine.gathered_until = now + (STEADY_WINDOW if is_steady else WINDOW)
-        engine.rouse_timer(now)
+        engine.gathering.begin(data, now, now + (STEADY_WINDOW if is_steady else WINDOW), GATHERED - 1)
+        if is_steady:
+            self._promise(now + STEADY_TAIL)
+        if not engine.intake.inbox.is_attended:
+            engine.rouse_timer(now)
 
-    def _leave(self, now: Micros, since: Micros) -> None:
+    def _leave(self, now: Micros, since: Micros, is_steady: bool) -> None:
         """Send what has gathered; writes come `since` apart.  Needs the lock."""
+        self._engine.burst(now)
+        if is_steady:
+            self._promise(now + since + STEADY_TAIL)
+        else:
+            self._engine.serve_until(now + TAIL)
+
+    def _promise(self, by: Micros) -> None:
+        """Promise to be back, unless that has been promised for about the same time.  Needs the lock."""
         engine = self._engine
-        engine.wrote_at = now
-        tail = TAIL
-        if self._steady >= STEADY and self._tail:
-            tail = self._tail if self._steady >= LASTING else STEADY_TAIL + since
-        engine.writer_back_at = now + tail
-        engine.turn(now)
+        if abs(by - self._back_by) > ABOUT or not engine.intake.inbox.is_attended:
+            self._back_by = by
+            engine.promise_to_write(by)
 
     def once_there_is_room(
         self, put: Callable[[Micros], None], deadline: Deadline | None, began: Micros | None = None, needed: int = 1
@@ -235,6 +250,7 @@ class Writer:
         since = monotonic_now() if began is None else began
 
         def look(now: Micros) -> Micros | None:
+            engine.hand_over(now)
             engine.turn(now)
             if fate.is_unwritable:
                 raise fate.refusal_to_write()
@@ -247,7 +263,7 @@ class Writer:
                 raise patience.expired("the send buffer stayed full", since)
             wakes_at = min(limit, max(core.next_deadline(), now + SHORTEST_NAP))
             if wakes_at <= now + TAIL:  # further off, what is due may change: then the timer thread sees to it
-                engine.writer_back_at = wakes_at + MILLISECOND
+                engine.serve_until(wakes_at + MILLISECOND)
             return wakes_at
 
         engine.writable.wait_for(look)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import repeat
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,7 +46,7 @@ def test_the_first_message_is_number_one_alone_and_in_order() -> None:
 def test_out_of_order_clears_the_flag() -> None:
     buffer = a_buffer()
     buffer.append(b"x", 1456, False, 0, 0, NEVER)
-    buffer.append_run([b"y"], False, 0, 0)
+    buffer.append_run([b"y"], False, repeat(0), repeat(0))
     assert [row[0] for row in buffer.send(2)] == [0xC0000001, 0xC0000002]
 
 
@@ -73,7 +75,7 @@ def test_a_message_is_cut_and_its_packets_say_where_they_belong(size: int, shape
 def test_a_run_is_what_its_messages_one_by_one_are(isn: int) -> None:
     together, apart = a_buffer(isn), a_buffer(isn)
     messages = [b"%d" % index for index in range(50)]
-    together.append_run(messages, True, 3, 4)
+    together.append_run(messages, True, repeat(3), repeat(4))
     for message in messages:
         apart.append(message, 1456, True, 3, 4, NEVER)
     assert together.send(50) == apart.send(50)
@@ -84,7 +86,7 @@ def test_a_run_is_what_its_messages_one_by_one_are(isn: int) -> None:
 def test_message_numbers_wrap_and_skip_zero(before: int) -> None:
     buffer = a_buffer()
     buffer.last_message = before
-    buffer.append_run([b"x"] * 10, True, 0, 0)
+    buffer.append_run([b"x"] * 10, True, repeat(0), repeat(0))
     expected, number = [], before
     for _ in range(10):
         number = number + 1 if number < LAST_MESSAGE_NUMBER else 1
@@ -97,8 +99,8 @@ def test_message_numbers_wrap_and_skip_zero(before: int) -> None:
 
 def test_an_empty_run_changes_nothing() -> None:
     buffer = a_buffer()
-    buffer.append_run([], True, 0, 0)
-    buffer.append_run([b"x"], True, 0, 0)
+    buffer.append_run([], True, repeat(0), repeat(0))
+    buffer.append_run([b"x"], True, repeat(0), repeat(0))
     assert buffer.send(1)[0][0] & MESSAGE_MASK == 1
 
 
@@ -134,7 +136,7 @@ def test_room_ends_at_the_capacity() -> None:
 
 def test_sizes() -> None:
     buffer = a_buffer()
-    buffer.append_run([b"a" * 10, b"b" * 20, b"c" * 30], True, 0, 0)
+    buffer.append_run([b"a" * 10, b"b" * 20, b"c" * 30], True, repeat(0), repeat(0))
     assert buffer.size == 60
     assert buffer.size_of(2) == 30
 
@@ -228,7 +230,7 @@ def test_it_is_a_list_of_payloads_with_a_number_for_each(isn: int, steps: list[t
     for verb, count in steps:
         if verb == "w":
             messages = [b"%d" % (written + index) for index in range(count)]
-            buffer.append_run(messages, True, 0, 0)
+            buffer.append_run(messages, True, repeat(0), repeat(0))
             model += messages
             written += count
         elif verb == "s":
@@ -267,3 +269,14 @@ def test_a_stream_is_cut_where_packets_are_full(isn: int, last_message: int) -> 
     assert not any(row[0] & IN_ORDER for row in rows)
     assert [row[0] & MESSAGE_MASK for row in rows] == [1, 1, 1, 2]
     assert [row[1:2] + row[3:] for row in rows] == [(5, 7, NEVER)] * 3 + [(6, 8, NEVER)]
+
+
+def test_a_run_that_leaves_at_once_is_one_that_was_queued_and_sent(isn: int) -> None:
+    at_once, queued = a_buffer(isn), a_buffer(isn)
+    messages, stamps, origins = [b"a", b"b", b"c"], [1, 2, 3], [11, 12, 13]
+    for _ in range(2):
+        rows = at_once.send_run(messages, stamps, origins)
+        queued.append_run(messages, True, stamps, origins)
+        assert rows == queued.send(3)
+        assert [(row[1], row[2], row[3]) for row in rows] == list(zip(stamps, messages, origins, strict=True))
+    assert (at_once.sent, at_once.unsent, at_once.next_seq) == (queued.sent, queued.unsent, queued.next_seq)

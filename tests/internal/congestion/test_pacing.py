@@ -162,3 +162,26 @@ def test_from_its_deadline_on_something_may_leave_and_before_it_nothing(
         if is_over:
             pacing.rest()
         now += late
+
+
+@given(
+    st.sampled_from([4.5, 10.0, 108.8, 1_088.0, 5_000.0]),
+    st.lists(st.tuples(st.integers(1, 60), st.integers(0, 20_000), st.booleans()), max_size=30),
+)
+def test_spending_at_once_is_asking_spending_and_resting(period: float, steps: list[tuple[int, int, bool]]) -> None:
+    short, long, now = Pacing(1_000_000), Pacing(1_000_000), 1_000_000
+    for count, apart, at_once in steps:
+        now += apart
+        if at_once and short.spend_at_once(count, period, now):
+            assert long.allowance(count, period, now) == count
+            long.spend(count, period, now)
+            long.rest()
+        else:
+            for pacing in (short, long):
+                granted = pacing.allowance(count, period, now)
+                if granted:
+                    pacing.spend(granted, period, now)
+                if granted == count:
+                    pacing.rest()
+        for wanted in (1, 10, 100):
+            assert short.deadline(wanted, period) == long.deadline(wanted, period)

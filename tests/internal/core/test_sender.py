@@ -892,3 +892,45 @@ def test_files_are_never_too_late(isn: int) -> None:
     scene.run(scene.now + 60 * SECOND)
     assert scene.sender.unacknowledged == 10
     assert scene.counters.sent_dropped == 0
+
+
+@given(
+    st.sampled_from([0x7FFFFFF0, 5]),
+    st.lists(
+        st.tuples(st.sampled_from("wwwwtank"), st.integers(1, 40), st.sampled_from([0, 30, 1_053, 4_200, 30_000])),
+        max_size=40,
+    ),
+)
+def test_a_run_sent_at_once_is_one_that_is_written_and_taken(isn: int, steps: list[tuple[str, int, int]]) -> None:
+    """The shortcut agrees with the full path, whatever the peer has said and however fast it is written."""
+    short, full = Scene(isn), Scene(isn)
+    for verb, count, apart in steps:
+        for scene in (short, full):
+            scene.now += apart
+        now, sent = short.now, short.sender.flight
+        if verb == "w":
+            count = min(count, short.sender.room() // 2)
+            instants = [now - count + place for place in range(count)]
+            if not count:
+                continue
+            left = short.sender.send_run([MESSAGE] * count, instants, now)
+            full.sender.write_many([MESSAGE] * count, now, instants)
+            assert left == full.sender.take(now)
+        elif verb == "t":
+            assert short.take() == full.take()
+        elif verb == "a":
+            place = (short.sender.next_seq - short.isn - max(sent - count, 0)) & SEQ_MASK
+            assert short.ack(place, available=WINDOW - count) == full.ack(place, available=WINDOW - count)
+        elif sent and verb == "n":
+            first = (short.sender.next_seq - short.isn - sent) & SEQ_MASK
+            assert short.nak((first, first)) == full.nak((first, first))
+        for scene in (short, full):
+            if scene.sender.deadline <= scene.now:
+                scene.sender.on_deadline(scene.now)
+        assert short.sender.deadline == full.sender.deadline
+        assert (short.sender.flight, short.sender.unacknowledged) == (full.sender.flight, full.sender.unacknowledged)
+    assert vars_of(short) == vars_of(full)
+
+
+def vars_of(scene: Scene) -> dict[str, float]:
+    return {name: getattr(scene.counters, name) for name in scene.counters.__slots__}

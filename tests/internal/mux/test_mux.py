@@ -13,6 +13,8 @@ from threading import Event
 import pytest
 
 from srtpy.config import Config
+from srtpy.internal.clock.monotonic import now as monotonic_now
+from srtpy.internal.clock.units import SECOND
 from srtpy.internal.mux import mux as mux_module
 from srtpy.internal.mux.address import Address, Path
 from srtpy.internal.mux.counters import MuxCounters
@@ -169,7 +171,9 @@ def test_the_child_of_a_fork_gives_its_descriptors_back_whoever_held_the_lock() 
                 mux.abandon()
                 mux.abandon()
                 os._exit(before - len(descriptors()))
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2, "the socket and what wakes its reader"
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3, (
+            "the socket, what wakes its reader and its alarm"
+        )
         assert mux._thread.is_alive()
         mux.release()
 
@@ -212,6 +216,8 @@ class Scripted:
         self.waits = 0
         self.closed = Event()
         self.exhausted = Event()
+        self.alarm = 0
+        self.rested: list[int] = []
         self._steps = list(steps)
         self._woken = Event()
 
@@ -229,6 +235,12 @@ class Scripted:
         if not self._steps:
             self.exhausted.set()
             self._woken.wait()
+
+    def set_alarm(self, instant: int) -> None:
+        self.alarm = instant
+
+    def rest(self) -> None:
+        self.rested.append(self.alarm)
 
     def wake(self) -> None:
         self._woken.set()
@@ -301,15 +313,47 @@ def test_naps_last_while_somebody_has_promised_to_look(monkeypatch: pytest.Monke
     transport = Scripted(*[one(data(seq)) for seq in range(30)])
     start = Mux.start
 
+    inboxes = Inbox(), Inbox()
+
     def start_promised(mux: Mux) -> None:
-        mux.attend(40_000)
-        mux.attend(10_000)
+        mux.attend(inboxes[0], 40_000)
+        mux.attend(inboxes[1], 10_000)
         start(mux)
 
     monkeypatch.setattr(Mux, "start", start_promised)
     slept = lived(monkeypatch, transport)
-    assert max(slept) > 0.030
+    assert sorted(set(transport.rested)) == [10_000, 40_000] == list(dict.fromkeys(transport.rested))
     assert slept[-1] == 0.002, "the promise is over"
+    assert [inbox.is_let_down for inbox in inboxes] == [True, True]
+    for inbox in inboxes:
+        inbox.wait(0)
+
+
+def test_who_rests_is_woken_by_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    with nothing_left():
+        resting, rest = Event(), UdpSocket.rest
+
+        def rest_and_tell(sock: UdpSocket) -> None:
+            resting.set()
+            rest(sock)
+
+        monkeypatch.setattr(UdpSocket, "rest", rest_and_tell)
+        mux = Mux(UdpSocket(open_bound([IPV4], Config())))
+        mux.attend(Inbox(), monotonic_now() + 3_600 * SECOND)
+        mux.start()
+        assert resting.wait(5)
+        mux.release()
+        assert not mux._thread.is_alive()
+
+
+def test_a_broken_promise_rings_though_nothing_arrives() -> None:
+    with running() as (mux, _):
+        for _ in range(3):
+            inbox = Inbox()
+            mux.attend(inbox, monotonic_now() + 1_000)
+            mux._transport.wake()  # it waits for the socket
+            inbox.wait(5)
+            assert (inbox.is_attended, inbox.is_let_down) == (False, True)
 
 
 def test_whoever_looks_reads_on_its_own_thread() -> None:
@@ -317,8 +361,8 @@ def test_whoever_looks_reads_on_its_own_thread() -> None:
     mux = Mux(transport)
     inbox = Inbox()
     assert mux.register(77, inbox, PEER.remote)
-    mux.look()
-    mux.look()
+    mux.look(inbox)
+    mux.look(inbox)
     assert take(inbox, 1) == whole([data(1)])
     mux.release()
 
@@ -336,10 +380,12 @@ def test_nobody_looks_while_somebody_reads_nor_after_the_end() -> None:
         assert mux.register(77, inbox, PEER.remote)
         mux.start()
         assert reading.wait(5)
-        mux.look()
+        mux.look(inbox)
         assert inbox.empty()
         go_on.set()
         assert take(inbox, 2) == whole([data(1), data(2)])
         mux.release()
         assert transport.closed.is_set()
-        mux.look()
+        mux.look(inbox)
+        mux.attend(inbox, 1 << 60)
+        assert not inbox.is_attended

@@ -77,7 +77,10 @@ def test_a_full_read_is_followed_by_the_next() -> None:
 
 
 def test_without_room_there_are_no_naps() -> None:
-    assert set(lived(Nap(0), 10_000)) == {0}
+    nap = Nap(0)
+    assert not nap.may_be_long
+    assert set(lived(nap, 10_000)) == {0}
+    assert not nap.may_be_long
 
 
 @pytest.mark.parametrize(
@@ -88,6 +91,6 @@ def test_a_nap_may_be_long_while_an_eighth_of_the_kernel_buffer_takes_what_comes
     capacity: int, rate: int, may: bool
 ) -> None:
     nap = Nap(capacity)
-    assert not nap.may_be_long
+    assert nap.may_be_long, "before anything has come"
     lived(nap, rate)
     assert nap.may_be_long is may

@@ -84,6 +84,7 @@ class FakeCore:
         self.outgoing: list[Datagram] = []
         self.received: list[Batch] = []
         self.written: list[bytes] = []
+        self.written_at: list[Micros] = []
         self.reads_noted = 0
         self.controls: list[tuple[Micros | None, Micros | None, bool]] = []
         self.timer_calls: list[Micros] = []
@@ -110,11 +111,12 @@ class FakeCore:
         self.controls.append((stamp, ttl, in_order))
         self.outgoing.append((b"h" * 16, message))
 
-    def write_many(self, messages: Sequence[bytes], now: Micros) -> int:
+    def write_many(self, messages: Sequence[bytes], now: Micros, instants: Sequence[Micros] | None = None) -> int:
         for count, message in enumerate(messages):
             if self.packets_for(len(message)) > self.space:
                 return count
             self.write(message, now)
+            self.written_at.append(now if instants is None else instants[count])
         return len(messages)
 
     def write_stream(self, data: bytes, start: int, end: int, now: Micros) -> int:
@@ -127,6 +129,10 @@ class FakeCore:
 
     def packets_for(self, size: int) -> int:
         return -(-size // PACKET)
+
+    def send_run(self, messages: Sequence[bytes], instants: Sequence[Micros], now: Micros) -> list[Datagram]:
+        assert self.write_many(messages, now, instants) == len(messages)
+        return self.datagrams_to_send(now)
 
     def room(self) -> int:
         return self.space
@@ -187,6 +193,7 @@ class FakeWire:
         self.sent = threading.Event()
         self.farewell = b""
         self.promised: list[Micros] = []
+        self.looks = 0
         self.on_look: Callable[[], None] = lambda: None
 
     def send(self, datagrams: Sequence[Datagram], path: Path) -> int:
@@ -195,10 +202,12 @@ class FakeWire:
         self.sent.set()
         return len(datagrams)
 
-    def attend(self, until: Micros) -> None:
-        self.promised.append(until)
+    def attend(self, inbox: Inbox, by: Micros) -> None:
+        self.promised.append(by)
+        inbox.is_attended = True
 
-    def look(self) -> None:
+    def look(self, inbox: Inbox) -> None:
+        self.looks += 1
         self.on_look()
 
     def unregister(self, socket_id: int, farewell: bytes) -> None:

@@ -512,7 +512,7 @@ def test_a_forks_child_does_not_listen(listener: Accepting) -> None:
             except ListenerClosedError:
                 listener.close()
                 OPEN.shut_down()
-                os._exit(len(descriptors()) - before + 2)  # the socket and what wakes its reader
+                os._exit(len(descriptors()) - before + 3)  # the socket, what wakes its reader, its alarm
             os._exit(100)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     with PlainCaller(listener.local_address) as caller:

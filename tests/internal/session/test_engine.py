@@ -8,11 +8,21 @@ from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import NEVER, SECOND
 from srtpy.internal.core.events import Broken, Event, Finished, PeerClosed, PeerFailed
 from srtpy.internal.mux.address import Path
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.header import Datagram
-from srtpy.internal.session.engine import DELIVERY_GAP, LAZY_DELIVERY, PROMISE, TIMER_SLACK, WORTHWHILE_ROOM, Engine
+from srtpy.internal.session.engine import (
+    CALM,
+    DELIVERY_GAP,
+    LAZY_DELIVERY,
+    OVERDUE,
+    PROMISE,
+    TIMER_SLACK,
+    WORTHWHILE_ROOM,
+    Engine,
+)
 from srtpy.internal.session.fate import ConnState
 from srtpy.internal.session.waiting import Sleepers
-from tests.internal.session.fakes import FakeCore, Running, batch, in_thread, row, sleep_once, until
+from tests.internal.session.fakes import FakeCore, FakeWire, Running, batch, in_thread, row, sleep_once, until
 
 PATH = Path(("127.0.0.1", 9001))
 
@@ -23,7 +33,8 @@ class Bench:
     def __init__(self, room: int = 1000) -> None:
         self.core = FakeCore(room)
         self.sent: list[Datagram] = []
-        self.engine = Engine(self.core, self.send)
+        self.wire = FakeWire()
+        self.engine = Engine(self.core, self.send, Inbox(), self.wire)
 
     def send(self, datagrams: Sequence[Datagram]) -> None:
         self.sent.extend(datagrams)
@@ -157,8 +168,8 @@ def test_when_the_timer_thread_has_to_be_awake(
     bench.core.deadline = deadline
     if due < NEVER:
         bench.core.arrive(b"x", due)
-    bench.engine.gathered_until = gathered
-    bench.engine.writer_back_at = writer
+    bench.engine.gathering.until = gathered
+    bench.engine.served_until = writer
     running = [bench.sleeper(bench.engine.readable) for _ in range(readers)]
     assert bench.engine.next_duty(100) == duty
     bench.end()
@@ -187,13 +198,76 @@ def test_news_wakes_everyone(event: Event, state: ConnState, is_finished: bool) 
     assert (engine.fate.state, engine.fate.is_finished) == (state, is_finished)
 
 
-def test_gathered_messages_leave_with_any_flush() -> None:
+@pytest.mark.parametrize(("is_time", "sent"), [(False, [b"ack"]), (True, [b"ack", b"x", b"y"])])
+def test_gathered_messages_leave_with_any_flush_once_it_is_time(is_time: bool, sent: list[bytes]) -> None:
     bench = Bench()
-    bench.engine.gathered_until = 5
-    bench.core.outgoing.append((b"h", b"payload"))
+    now = monotonic_now()
+    bench.engine.gathering.begin(b"x", now, now if is_time else NEVER, 31)
+    bench.engine.gathering.waiting.append((b"y", now))
+    bench.core.outgoing.append((b"h", b"ack"))
     bench.flush()
-    assert bench.engine.gathered_until == NEVER
-    assert bench.sent == [(b"h", b"payload")]
+    assert [payload for _, payload in bench.sent] == sent
+    assert bench.core.written == sent[1:]
+
+
+def gathered(bench: Bench, now: int) -> None:
+    bench.engine.gathering.begin(b"x", now, now + 1, 31)
+
+
+def test_a_burst_looks_at_the_socket_now_and_then_only() -> None:
+    bench = Bench()
+    engine, now = bench.engine, 10 * SECOND
+    with engine.lock:
+        for _ in range(20):
+            gathered(bench, now)
+            engine.burst(now)
+            engine.promise_to_write(now + 5_000)
+            now += CALM // 2
+    assert len(bench.sent) == 20
+    assert bench.wire.looks == 9, "at first nobody had promised"
+
+
+@pytest.mark.parametrize("what", ["arrival", "deadline"])
+def test_a_burst_sees_at_once_to_what_is_there(what: str) -> None:
+    bench = Bench()
+    engine, now = bench.engine, 10 * SECOND
+    with engine.lock:
+        bench.core.deadline = now + 2 if what == "deadline" else NEVER
+        gathered(bench, now)
+        engine.burst(now)
+        if what == "arrival":
+            engine.intake.inbox.put((batch(b"come"), Path(("127.0.0.1", 9001))))
+        gathered(bench, now + 2)
+        engine.burst(now + 2)
+    assert len(bench.sent) == 2
+    assert (len(bench.core.received), len(bench.core.timer_calls)) == ((1, 0) if what == "arrival" else (0, 1))
+
+
+@pytest.mark.parametrize(("due", "is_spared"), [(NEVER, True), (4_000, False)])
+def test_a_writers_promise_spares_the_timer_thread_unless_something_is_due_before(due: int, is_spared: bool) -> None:
+    bench = Bench()
+    engine, now = bench.engine, 10 * SECOND
+    bench.core.deadline = due if due == NEVER else now + due
+    with engine.lock:
+        gathered(bench, now)
+        engine.burst(now)
+        engine.promise_to_write(now + 5_000)
+    assert bench.wire.promised == [now + 5_000]
+    assert engine.next_duty(now) == (now + 5_000 + TIMER_SLACK if is_spared else now + due)
+
+
+def test_who_is_woken_by_a_broken_promise_stands_in() -> None:
+    engine = Bench().engine
+    with engine.lock:
+        engine.serve_until(7 * SECOND)
+        engine.stand_in()
+        assert engine.next_duty(SECOND) == 7 * SECOND
+        engine.intake.inbox.is_let_down = True
+        engine.stand_in()
+        assert engine.next_duty(SECOND) == NEVER
+        engine.serve_until(7 * SECOND)
+        engine.stand_in()
+        assert engine.next_duty(SECOND) == 7 * SECOND, "once is enough"
 
 
 def test_a_forks_child_starts_with_a_lock_nobody_holds() -> None:
@@ -208,12 +282,12 @@ def test_a_forks_child_starts_with_a_lock_nobody_holds() -> None:
 @pytest.mark.parametrize(("wrote_at", "is_spared"), [(0, True), (10 * SECOND, False)])
 def test_a_promise_spares_the_timer_thread_unless_somebody_writes(wrote_at: int, is_spared: bool) -> None:
     engine = Bench().engine
-    engine.core.deadline, engine.wrote_at, now = 0, wrote_at, 10 * SECOND  # type: ignore[attr-defined]
-    engine.promise(now + PROMISE + 1, now)
+    engine.core.deadline, engine.gathering.wrote_at, now = 0, wrote_at, 10 * SECOND  # type: ignore[attr-defined]
+    engine.promise_to_read(now + PROMISE + 1, now)
     assert (engine.intake.is_promised, engine.next_duty(now)) == (False, 0)
-    engine.promise(now + PROMISE, now)
+    engine.promise_to_read(now + PROMISE, now)
     assert engine.intake.is_promised
-    assert engine.next_duty(now) == (now + PROMISE + TIMER_SLACK if is_spared else 0)
+    assert engine.next_duty(now) == (now + PROMISE + OVERDUE + TIMER_SLACK if is_spared else 0)
 
 
 def test_who_is_interrupted_at_work_on_the_core_breaks_the_connection() -> None:

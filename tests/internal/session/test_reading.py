@@ -13,7 +13,7 @@ from srtpy.internal.core.events import Broken, Event, PeerClosed
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.session import reading, waiting
-from srtpy.internal.session.engine import DELIVERY_GAP, PROMISE, Engine
+from srtpy.internal.session.engine import DELIVERY_GAP, OVERDUE, PROMISE, Engine
 from srtpy.internal.session.reading import REPORT_EVERY, TURN_AGAIN, Reader
 from srtpy.internal.session.waiting import AT_ONCE, Alarm, Deadline
 from tests.internal.session.fakes import LATENCY, FakeCore, FakeWire, batch, in_thread, row, until
@@ -311,7 +311,7 @@ def test_a_reader_that_wakes_soon_takes_along_what_has_come() -> None:
     due = monotonic_now() + PROMISE // 2
     desk.core.arrive(b"due", due)
     assert desk.reader.read_many() == [b"come", b"due"]
-    assert desk.wire.promised == [due]
+    assert desk.wire.promised == [due + OVERDUE]
     assert not desk.has_rung
     desk.arrive(b"later")
     assert desk.has_rung

@@ -16,19 +16,20 @@ from srtpy.errors import (
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import NEVER
 from srtpy.internal.core.events import Broken, Event, PeerClosed, PeerFailed
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.header import Datagram
 from srtpy.internal.session import writing
-from srtpy.internal.session.engine import Engine
+from srtpy.internal.session.engine import TIMER_SLACK, Engine
 from srtpy.internal.session.waiting import AT_ONCE, Deadline
 from srtpy.internal.session.writing import (
+    ABOUT,
     APART,
     BREAK,
     CHUNK,
     GATHERED,
-    LASTING,
     LEAST_LATENCY,
-    PATROL,
     PAUSE,
+    ROOM_TO_GATHER,
     STEADY,
     STEADY_TAIL,
     STEADY_WINDOW,
@@ -37,7 +38,7 @@ from srtpy.internal.session.writing import (
     Limits,
     Writer,
 )
-from tests.internal.session.fakes import LATENCY, FakeCore, Running, in_thread, until
+from tests.internal.session.fakes import LATENCY, FakeCore, FakeWire, Running, in_thread, until
 
 
 class Clock:
@@ -56,7 +57,8 @@ class Desk:
     def __init__(self, room: int = 1000, latency: int = 0) -> None:
         self.core = FakeCore(room)
         self.bursts: list[int] = []
-        self.engine = Engine(self.core, self.send)
+        self.wire = FakeWire()
+        self.engine = Engine(self.core, self.send, Inbox(), self.wire)
         self.writer = Writer(self.engine, Limits(payload_size=1456), latency)
 
     def send(self, datagrams: Sequence[Datagram]) -> None:
@@ -91,7 +93,7 @@ def test_a_write_by_itself_leaves_at_once(clock: Clock) -> None:
         assert desk.writer.write(b"x" * 1316) == 1316
         clock.now += APART
     assert desk.bursts == [1, 1, 1]
-    assert desk.engine.gathered_until == NEVER
+    assert desk.engine.gathering.until == NEVER
 
 
 def test_writes_close_together_leave_together(clock: Clock) -> None:
@@ -115,11 +117,14 @@ def test_the_timer_thread_sends_what_is_left(clock: Clock) -> None:
     desk.writer.write(b"x")
     clock.now += 10
     desk.writer.write(b"y")
-    assert desk.engine.gathered_until == clock.now + WINDOW
+    assert desk.engine.gathering.until == clock.now + WINDOW
     assert desk.engine.next_duty(clock.now) == clock.now + WINDOW
     with desk.engine.lock:
+        desk.engine.turn(clock.now + WINDOW - 1)
+        assert desk.bursts == [1]
         desk.engine.turn(clock.now + WINDOW)
     assert desk.bursts == [1, 1]
+    assert desk.core.written_at == [clock.now], "it counts as written when it was"
     clock.now += WINDOW + 1
     desk.writer.write(b"z")
     assert desk.bursts == [1, 1, 1]
@@ -130,21 +135,42 @@ def test_while_bursts_fill_by_themselves_the_timer_thread_sleeps_longer(clock: C
     for _ in range(GATHERED + 2):
         clock.now += 1
         desk.writer.write(b"x")
-    assert desk.engine.gathered_until == clock.now + WINDOW
+    assert desk.engine.gathering.until == clock.now + WINDOW
     assert desk.engine.next_duty(clock.now) == clock.now - 1 + TAIL
 
 
-def test_what_others_have_sent_counts_for_no_burst(clock: Clock) -> None:
+@pytest.mark.parametrize("call", ["write_many", "write_control"])
+def test_what_has_gathered_leaves_before_what_is_written_another_way(clock: Clock, call: str) -> None:
     desk = Desk()
-    for _ in range(GATHERED // 2):
+    for number in range(GATHERED // 2):
         clock.now += 1
-        desk.writer.write(b"x")
-    with desk.engine.lock:
-        desk.engine.turn(clock.now)
-    for _ in range(GATHERED):
-        clock.now += 1
-        desk.writer.write(b"x")
-    assert desk.bursts == [1, GATHERED // 2 - 1, GATHERED]
+        desk.writer.write(b"%d" % number)
+    getattr(desk.writer, call)([b"next"] if call == "write_many" else b"next")
+    assert desk.core.written == [b"%d" % number for number in range(GATHERED // 2)] + [b"next"]
+    assert sum(desk.bursts) == len(desk.core.written)
+    assert desk.engine.gathering.until == NEVER
+    clock.now += 1
+    desk.writer.write(b"x")
+    assert desk.engine.gathering.waiting == [(b"x", clock.now)]
+
+
+@pytest.mark.parametrize("room", [ROOM_TO_GATHER, ROOM_TO_GATHER + 1])
+def test_nothing_gathers_that_there_may_be_no_room_for(clock: Clock, room: int) -> None:
+    desk = Desk(room)
+    desk.writer.write(b"x")
+    clock.now += 1
+    desk.writer.write(b"y")
+    assert bool(desk.engine.gathering.waiting) is (room > ROOM_TO_GATHER)
+
+
+def test_a_peer_that_is_gone_is_noticed_by_who_gathers(clock: Clock) -> None:
+    desk = Desk()
+    desk.writer.write(b"x")
+    clock.now += 1
+    desk.writer.write(b"y")
+    desk.tell(PeerClosed())
+    with pytest.raises(PeerShutdownError):
+        desk.writer.write(b"z")
 
 
 def keep_writing(desk: Desk, clock: Clock, every: int, count: int) -> None:
@@ -176,35 +202,46 @@ def test_the_timer_thread_does_not_see_to_bursts_that_leave_by_themselves(clock:
     keep_writing(desk, clock, every, 2 * STEADY)
     woken = 0
     wakes_at = desk.engine.next_duty(clock.now)
-    for _ in range(LASTING):
+    for _ in range(300):
         desk.writer.write(b"x")
         clock.now += every
         if wakes_at <= clock.now:
             woken += 1
             wakes_at = desk.engine.next_duty(clock.now)
             assert wakes_at > clock.now, "it would send what leaves by itself in a moment"
-    assert woken <= LASTING * every // STEADY_TAIL + 1
+    assert woken <= 300 * every // TIMER_SLACK + 1
 
 
-@pytest.mark.parametrize(("count", "longest"), [(STEADY + 2, STEADY_TAIL), (2 * LASTING, PATROL)])
-def test_what_a_steady_writer_leaves_behind_is_sent_in_time(clock: Clock, count: int, longest: int) -> None:
+@pytest.mark.parametrize("every", [210, 1_053, 1_600, 1_990])
+@pytest.mark.parametrize("count", [STEADY + 2, 150, 600])
+def test_what_a_steady_writer_leaves_behind_is_sent_in_time(clock: Clock, every: int, count: int) -> None:
     desk = Desk(10_000, LATENCY)
-    keep_writing(desk, clock, 1_053, count)
-    while desk.engine.gathered_until == NEVER:
-        keep_writing(desk, clock, 1_053, 1)
-    first_written = clock.now - 1_053
-    assert desk.core.outgoing
-    assert clock.now < desk.engine.next_duty(clock.now) <= first_written + longest
-    clock.now = desk.engine.next_duty(clock.now)
-    assert desk.engine.next_duty(clock.now) <= clock.now
+    keep_writing(desk, clock, every, count)
+    while desk.engine.gathering.until == NEVER:
+        keep_writing(desk, clock, every, 1)
+    first_written = desk.engine.gathering.waiting[0][1]
+    broken_at = desk.wire.promised[-1]
+    assert clock.now < broken_at <= first_written + STEADY_TAIL + ABOUT, "then the socket's thread rings"
     with desk.engine.lock:
-        desk.engine.turn(clock.now)
-    assert not desk.core.outgoing
+        desk.engine.turn(broken_at)
+    assert not desk.engine.gathering.waiting
+    assert sum(desk.bursts) == len(desk.core.written)
+
+
+def test_where_nobody_watches_over_promises_the_timer_thread_sends_what_is_left(clock: Clock) -> None:
+    desk = Desk(10_000, LATENCY)
+    desk.engine = Engine(desk.core, desk.send)
+    desk.writer = Writer(desk.engine, Limits(payload_size=1456), LATENCY)
+    keep_writing(desk, clock, 1_053, 2 * STEADY)
+    while desk.engine.gathering.until == NEVER:
+        keep_writing(desk, clock, 1_053, 1)
+    first_written = desk.engine.gathering.waiting[0][1]
+    assert desk.engine.next_duty(clock.now) == first_written + STEADY_WINDOW
 
 
 def test_after_a_pause_a_message_leaves_at_once_however_steady_its_writer_was(clock: Clock) -> None:
     desk = Desk(10_000, LATENCY)
-    keep_writing(desk, clock, 1_053, 2 * LASTING)
+    keep_writing(desk, clock, 1_053, 600)
     clock.now += BREAK
     with desk.engine.lock:
         desk.engine.turn(clock.now)
@@ -323,7 +360,7 @@ def test_a_blocked_writer_paces_the_core_and_for_what_is_due_soon_instead_of_the
     assert desk.writer.write(b"x") == 1
     assert len(desk.core.timer_calls) == 1
     assert desk.core.timer_calls[0] >= soon
-    assert (desk.engine.writer_back_at > soon) is instead
+    assert (desk.engine.served_until > soon) is instead
 
 
 def test_several_blocked_writers_all_get_their_turn() -> None:

@@ -1,0 +1,67 @@
+"""Who has promised to look at the socket, and by when.
+
+Lives here: the promises, finding the broken ones.
+Never here: looking (mux.py), what makes somebody promise (session).
+
+A promise is made for an inbox: until it is kept or broken, nobody is woken for what is put there.  Whoever breaks one
+has the inbox ring, which wakes the session's receiver thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+
+from srtpy.internal.clock.units import NEVER, Micros
+from srtpy.internal.mux.inbox import Inbox
+
+
+class Promises:
+    """Promises of any threads, watched over by one.
+
+    Args:
+        set_alarm: has the one who watches wake at an instant, instead of any told before.
+    """
+
+    __slots__ = ("_by", "_lock", "_set_alarm")
+
+    def __init__(self, set_alarm: Callable[[Micros], None]) -> None:
+        self._by: dict[Inbox, Micros] = {}
+        self._lock = Lock()
+        self._set_alarm = set_alarm
+
+    def __len__(self) -> int:
+        return len(self._by)
+
+    def make(self, inbox: Inbox, by: Micros) -> None:
+        """Promise to look by that instant."""
+        with self._lock:
+            others = self._by
+            others.pop(inbox, None)
+            is_first = not others or by < min(others.values())
+            others[inbox] = by
+            inbox.is_attended = True
+            if is_first:
+                self._set_alarm(by)
+
+    def keep(self, inbox: Inbox) -> None:
+        """Note that a promise is kept: who made it looks now."""
+        with self._lock:
+            self._by.pop(inbox, None)
+
+    def end(self, now: Micros) -> Micros:
+        """Have the inboxes of broken promises ring; return when the next one will be broken, `NEVER` if there is none.
+
+        The alarm is set to that.
+        """
+        with self._lock:
+            broken = [inbox for inbox, by in self._by.items() if by <= now]
+            for inbox in broken:
+                del self._by[inbox]
+                inbox.is_attended, inbox.is_let_down = False, True
+            earliest = min(self._by.values(), default=NEVER)
+            if earliest < NEVER:
+                self._set_alarm(earliest)
+        for inbox in broken:
+            inbox.ring()
+        return earliest
