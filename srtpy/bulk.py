@@ -101,10 +101,9 @@ def _write_whole(file: Sink, data: bytes) -> None:
 
 def _checked(file: object, offset: int, count: int | None) -> tuple[int, int | None]:
     """Check as `socket.sendfile` does."""
-    if "b" not in getattr(file, "mode", "b"):
-        raise ValueError(
-            f"mode={getattr(file, 'mode', '')!r}: the file has to be opened in binary mode, as 'rb' or 'wb'"
-        )
+    mode = getattr(file, "mode", None)  # a number for gzip's
+    if isinstance(mode, str) and "b" not in mode:
+        raise ValueError(f"mode={mode!r}: the file has to be opened in binary mode, as 'rb' or 'wb'")
     offset = index(offset)
     if offset < 0:
         raise ValueError(f"offset={offset} is out of range: 0 or more bytes")

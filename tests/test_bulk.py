@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import os
 from collections.abc import Callable
@@ -109,6 +110,15 @@ def test_text_is_no_file_to_send(tmp_path: Path) -> None:
     path.write_text("x")
     with path.open() as file, pytest.raises(ValueError, match="mode='r': the file has to be opened in binary mode"):
         send_file(Shelf().write, file, 10, 0, None)  # type: ignore[arg-type]
+
+
+def test_a_compressed_file_is_one(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "packed", "wb") as packed:
+        packed.write(b"content")
+    shelf = Shelf()
+    with gzip.open(tmp_path / "packed", "rb") as unpacked:
+        assert send_file(shelf.write, unpacked, 10, 3, None) == 4
+    assert shelf.taken == b"tent"
 
 
 # ---- receiving ---------------------------------------------------------------------------------

@@ -7,7 +7,9 @@
  *
  * A message begins with its number and the moment it was handed to the library (CLOCK_MONOTONIC,
  * nanoseconds), both little-endian and 64 bits wide; the rest is a byte pattern that is checked.
- * With in=PATH the messages are pieces of a file instead and nothing is checked.
+ * With in=PATH or out=PATH the messages are pieces of a file instead and nothing is checked; with by_file=1
+ * the library sends or receives the file itself, `count` bytes of it, and tells the peer if the disk fails.
+ * With ttl=MS and in_order=1 messages are sent so.
  * With tell=SECONDS a receiver says that often how far it is: {"at": monotonic seconds, "got": bytes}.
  * With turn_away=1 a listener refuses every caller, with the code that is its stream id.
  */
@@ -33,7 +35,7 @@
 /* What the command line said. */
 static const char *mode = "listener", *role = "receive", *host = "127.0.0.1", *in_path, *out_path;
 static int port, local_port, size = 1316, connections = 1, burst = 1, check = 1, share_port, keep_open_ms;
-static int turn_away;
+static int turn_away, by_file, in_order, ttl = -1;
 static int64_t rate, count; /* bytes a second (0: as fast as it goes), messages (0: endless) */
 static double seconds, settle = 0.2, tell;
 
@@ -41,7 +43,7 @@ static double seconds, settle = 0.2, tell;
 static SRTSOCKET peers[MOST_CONNECTIONS];
 static uint64_t expected[MOST_CONNECTIONS];
 static int opened, ended;
-static int64_t messages, bytes, missing, repeated, damaged, failed_sends;
+static int64_t messages, bytes, missing, repeated, damaged, failed_sends, peer_errors;
 static uint32_t *samples;
 static size_t sampled;
 static double began, first_at, last_at;
@@ -278,6 +280,22 @@ static void receive_one(FILE *out) {
     }
 }
 
+/* Have the library move a file: `count` bytes, in one call. */
+static void move_file(void) {
+    int64_t offset = 0, moved;
+    first_at = now();
+    if (strcmp(role, "send") == 0)
+        moved = srt_sendfile(peers[0], in_path, &offset, count, SRT_DEFAULT_SENDFILE_BLOCK);
+    else
+        moved = srt_recvfile(peers[0], out_path, &offset, count, SRT_DEFAULT_RECVFILE_BLOCK);
+    last_at = now();
+    if (moved == SRT_ERROR)
+        failed_sends++, peer_errors += srt_getlasterror(NULL) == SRT_EPEERERR;
+    else
+        bytes = moved;
+    look_at_stats();
+}
+
 static void receive_many(void) {
     static char data[LARGEST_MESSAGE];
     static SRT_EPOLL_EVENT ready[MOST_CONNECTIONS];
@@ -324,13 +342,17 @@ static void send_all(FILE *in) {
         }
         int done = 0;
         while (done < length) { /* a stream takes what fits */
-            int n = srt_sendmsg2(peers[peer], data + done, length - done, NULL);
+            SRT_MSGCTRL control = srt_msgctrl_default;
+            control.msgttl = ttl, control.inorder = in_order;
+            int n = srt_sendmsg2(peers[peer], data + done, length - done, &control);
             if (n <= 0)
                 break;
             done += n;
         }
         if (done < length) {
             failed_sends++;
+            if (srt_getlasterror(NULL) == SRT_EPEERERR && ++peer_errors)
+                break;
             if (srt_getsockstate(peers[peer]) != SRTS_CONNECTED && ++ended >= opened)
                 break;
             continue;
@@ -388,10 +410,11 @@ static void report(double wall) {
         mean += samples[i];
     printf("{\"library\": \"libsrt %d.%d.%d\", \"role\": \"%s\", \"connections\": %d, \"messages\": %lld, "
            "\"bytes\": %lld, \"seconds\": %.6f, \"mbit_s\": %.3f, \"missing\": %lld, \"repeated\": %lld, "
-           "\"damaged\": %lld, \"failed_sends\": %lld, ",
+           "\"damaged\": %lld, \"failed_sends\": %lld, \"peer_errors\": %lld, ",
            (int)(srt_getversion() >> 16), (int)(srt_getversion() >> 8 & 255), (int)(srt_getversion() & 255), role,
            opened, (long long)messages, (long long)bytes, active, active > 0 ? (double)bytes * 8e-6 / active : 0.0,
-           (long long)missing, (long long)repeated, (long long)damaged, (long long)failed_sends);
+           (long long)missing, (long long)repeated, (long long)damaged, (long long)failed_sends,
+           (long long)peer_errors);
     printf("\"latency_us\": {\"samples\": %zu, \"mean\": %.1f, \"min\": %.0f, \"p50\": %.0f, \"p90\": %.0f, "
            "\"p99\": %.0f, \"p999\": %.0f, \"max\": %.0f}, ",
            sampled, sampled ? mean / (double)sampled : 0.0, percentile(0), percentile(.5), percentile(.9),
@@ -425,7 +448,8 @@ static void learn(const char *argument) {
         {"local_port", &local_port, NULL, NULL, NULL}, {"size", &size, NULL, NULL, NULL},
         {"connections", &connections, NULL, NULL, NULL}, {"burst", &burst, NULL, NULL, NULL},
         {"check", &check, NULL, NULL, NULL}, {"share_port", &share_port, NULL, NULL, NULL},
-        {"turn_away", &turn_away, NULL, NULL, NULL},
+        {"turn_away", &turn_away, NULL, NULL, NULL}, {"by_file", &by_file, NULL, NULL, NULL},
+        {"in_order", &in_order, NULL, NULL, NULL}, {"ttl", &ttl, NULL, NULL, NULL},
         {"keep_open_ms", &keep_open_ms, NULL, NULL, NULL}, {"rate", NULL, &rate, NULL, NULL},
         {"count", NULL, &count, NULL, NULL}, {"seconds", NULL, NULL, &seconds, NULL},
         {"settle", NULL, NULL, &settle, NULL}, {"tell", NULL, NULL, &tell, NULL},
@@ -476,7 +500,9 @@ int main(int argc, char **argv) {
     sleep_until(now() + settle);
     getrusage(RUSAGE_SELF, &before);
     began = now();
-    if (strcmp(role, "send") == 0)
+    if (by_file)
+        move_file();
+    else if (strcmp(role, "send") == 0)
         send_all(in);
     else if (strcmp(role, "idle") == 0)
         sleep_until(now() + (seconds > 0 ? seconds : 3600));
@@ -488,9 +514,9 @@ int main(int argc, char **argv) {
         wait_until_safe();
     if (!ended)
         look_at_stats();
-    report(now() - began);
     if (out)
         fclose(out);
+    report(now() - began);
     for (int i = 0; i < opened; i++)
         srt_close(peers[i]);
     if (listener != SRT_INVALID_SOCK)

@@ -8,8 +8,12 @@ Draft: 4.8.1 "Packet Acknowledgement", 5.2 "File Transfer Congestion Control".
 
 One call a batch, however many packets one read brought.  Packets of one read have no
 measurable interval between them, so the speed is measured from read to read: an entry is
-the time since the read before and the packets that came with it, and it counts for as many
+the time since the read before and the packets that came in it, and it counts for as many
 packets as it has.  For packets that come one by one these are libsrt's own numbers.
+
+Of the very first read only the packets are known.  A libsrt sender of files may leave its slow start at
+the first acknowledgement and go on for seconds at an eighth of the speed it names, so that must not be a
+guess of nothing: they are taken to have come as close as libsrt's receiver takes packets out of a burst.
 
 A probe pair is sent back to back, and its interval tells the link's capacity; but two
 packets of one read would tell the speed of a memory copy.  Only pairs that were read one by
@@ -21,6 +25,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import accumulate
 from math import ceil
 from typing import Final
 
@@ -30,6 +35,7 @@ from srtpy.internal.packet.header import RETRANSMITTED, Header
 ARRIVALS_KEPT: Final = 16  # libsrt window.h CPktTimeWindow<16, 64>
 PROBES_KEPT: Final = 64  # libsrt window.h CPktTimeWindow<16, 64>
 FIRST_INTERVAL: Final[Micros] = SECOND  # libsrt window.h initializeWindowArrays
+FIRST_SPACING: Final[Micros] = 10  # ours: what libsrt's receiver needs for a packet, measured
 FIRST_PROBE: Final[Micros] = MILLISECOND  # libsrt window.h initializeWindowArrays: 1000 packets a second
 COUNTED_HEADER: Final = 12  # libsrt window.h m_zHeaderSize: what each packet adds to the byte rate
 OUTLIER: Final = 8  # libsrt window.cpp: an interval eight times the median, or an eighth of it, does not count
@@ -40,14 +46,14 @@ NO_PROBE: Final = -1  # ours: no first half of a pair is waiting
 class Arrivals:
     """Arrival intervals and probe pairs of one direction, shared by those who feed and those who ask."""
 
-    __slots__ = ("_bytes", "_capacity", "_last", "_packets", "_payload_size", "_probe", "_probes", "_reads")
+    __slots__ = ("_begun", "_blank", "_capacity", "_last", "_payload_size", "_probe", "_probes", "_reads")
 
     def __init__(self, payload_size: int, now: Micros) -> None:
         self._payload_size = payload_size
         self._reads = deque([(FIRST_INTERVAL, 1, payload_size)] * ARRIVALS_KEPT, ARRIVALS_KEPT)
-        self._last = now  # when the read not yet in the window came
-        self._packets = 0
-        self._bytes = 0
+        self._blank = ARRIVALS_KEPT  # entries that stand for nothing measured
+        self._begun = False
+        self._last = now  # when the last read came
         self._probes = deque([float(FIRST_PROBE)] * PROBES_KEPT, PROBES_KEPT)
         self._probe = NO_PROBE  # sequence number of the first half of a pair, if it came last
         self._capacity = 0  # what the probes say; 0: not computed yet
@@ -59,26 +65,41 @@ class Arrivals:
             self._note_lone(headers[0], size, now)
         else:
             self._probe = NO_PROBE
-        if now > self._last:
-            if self._packets:  # none before the first read
-                self._reads.append((now - self._last, self._packets, self._bytes))
-            self._last = now
-            self._packets = packets
-            self._bytes = size
+        reads = self._reads
+        if not self._begun:
+            self._begun = True
+            if packets > 1:
+                self._note_read(packets * FIRST_SPACING, packets, size)
+        elif now > self._last:
+            if self._blank:
+                self._note_read(now - self._last, packets, size)
+            else:
+                reads.append((now - self._last, packets, size))
         else:
-            self._packets += packets
-            self._bytes += size
+            interval, before, size_before = reads.pop()
+            reads.append((interval, before + packets, size_before + size))
+        self._last = now
+
+    def _note_read(self, interval: Micros, packets: int, size: int) -> None:
+        """Put a read into a window with room: its packets drive out as many entries that mean nothing."""
+        reads = self._reads
+        for _ in range(min(packets, self._blank)):
+            reads.popleft()
+            self._blank -= 1
+        reads.append((interval, packets, size))
 
     def speed(self) -> tuple[int, int]:
         """Return packets and bytes a second, or zeros while arrivals are too uneven to tell."""
-        paces = sorted([interval / packets for interval, packets, _ in self._reads])
-        median = paces[len(paces) // 2]
+        paces = sorted([(interval / packets, packets) for interval, packets, _ in self._reads])
+        half = sum([packets for _, packets in paces]) // 2
+        sums = accumulate([packets for _, packets in paces])
+        median = next(pace for (pace, _), passed in zip(paces, sums, strict=True) if passed > half)
         low, high = median / OUTLIER, median * OUTLIER
         kept = [read for read in self._reads if low < read[0] / read[1] < high]
-        if len(kept) <= ARRIVALS_KEPT // 2:
+        packets = sum([read[1] for read in kept])
+        if packets <= half:
             return 0, 0
         time = sum([read[0] for read in kept])
-        packets = sum([read[1] for read in kept])
         size = sum([read[2] for read in kept]) + packets * COUNTED_HEADER
         return ceil(packets * SECOND / time), ceil(size * SECOND / time)
 

@@ -126,6 +126,6 @@ class Fate:
             return ConnClosedError()
         if self._broken_because is not None:
             return ConnectionBrokenError(self._broken_because)
-        if self.is_ending:
-            return PeerShutdownError()
-        return PeerError() if self._peer_code is None else PeerError(self._peer_code)
+        if self._peer_code is not None:
+            return PeerError(self._peer_code)  # also when it has closed since: this is why
+        return PeerShutdownError()

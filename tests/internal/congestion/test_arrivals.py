@@ -66,9 +66,27 @@ def test_reads_of_different_size_weigh_by_their_packets() -> None:
     now = 0
     for n in range(40):
         count = 44 if n % 3 else 20
-        arrivals.note_batch(headers(2, count), PAYLOAD * count, now)
         now += 10 * count
+        arrivals.note_batch(headers(2, count), PAYLOAD * count, now)
     assert arrivals.speed()[0] == 100_000
+
+
+def test_the_first_reads_of_a_burst_tell_its_speed() -> None:
+    """A libsrt sender of files may go on for seconds at an eighth of what the first acknowledgement names."""
+    arrivals = Arrivals(PAYLOAD, 0)
+    arrivals.note_batch(headers(2, 1), PAYLOAD, 1_000_000)
+    assert arrivals.speed()[0] == 1
+    arrivals.note_batch(headers(2, 15), PAYLOAD * 15, 1_000_750)
+    assert arrivals.speed()[0] == 20_000
+
+
+def test_a_burst_in_one_read_came_as_fast_as_libsrt_would_have_read_it() -> None:
+    arrivals = Arrivals(PAYLOAD, 0)
+    arrivals.note_batch(headers(2, 16), PAYLOAD * 16, 1_000_000)
+    assert arrivals.speed()[0] == 100_000
+    for read in range(1, 17):
+        arrivals.note_batch(headers(2, 10), PAYLOAD * 10, 1_000_000 + read * 1000)
+    assert arrivals.speed()[0] == 10_000  # nothing is left of it
 
 
 def test_reads_of_one_instant_are_one() -> None:

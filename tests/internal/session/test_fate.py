@@ -26,6 +26,17 @@ def test_states_have_libsrts_numbers_and_are_told_in_words() -> None:
     ]
 
 
+def test_a_peer_that_reported_why_and_then_closed_is_remembered_for_why() -> None:
+    fate = Fate()
+    assert not fate.has_peer_failed
+    fate.peer_failed(4000)
+    assert fate.has_peer_failed
+    fate.peer_closed()
+    refusal = fate.refusal_to_write()
+    assert isinstance(refusal, PeerError)
+    assert refusal.code == 4000
+
+
 @pytest.mark.parametrize(
     ("what", "state", "read", "write"),
     [
