@@ -9,12 +9,14 @@ is and can do (conn.py).
 from __future__ import annotations
 
 import io
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from math import isfinite
 from operator import index
 from typing import Any, Final, TypeAlias
 
+from srtpy.errors import DeadlineError, WouldBlockError
 from srtpy.internal.clock.units import Micros, from_seconds, to_seconds
 from srtpy.internal.session.reading import Reader
 from srtpy.internal.session.streaming import StreamReader, StreamWriter
@@ -60,7 +62,7 @@ class Channel(ABC):
     @property
     @abstractmethod
     def _packet_size(self) -> int:
-        """Into how long packets a file is cut."""
+        """Into how long packets a file is cut; 0: it is not."""
 
     @property
     @abstractmethod
@@ -75,9 +77,9 @@ class Channel(ABC):
     # ---- reading
 
     def read(self, size: int = -1) -> bytes:
-        """Read the next message, or its next `size` bytes; the rest is what is read next.
+        """Read the next message, or its next `size` bytes; the rest is what is read next.  Of a stream, what is ready.
 
-        Waits until a message is due.
+        Waits until a message is due, or a stream has a byte.  A stream's `read()` never waits for the end.
 
         Returns:
             The bytes; b"" only once the peer has closed and everything has been read (or for `size` 0).
@@ -98,7 +100,10 @@ class Channel(ABC):
         return self._reader.read_into(view)
 
     def read_many(self, limit: int = 64) -> list[bytes]:
-        """Wait for one message, return all that are ready, at most `limit`; [] at the end."""
+        """Wait for one message, return all that are ready, at most `limit`; [] at the end.
+
+        Of a stream: what is ready, in pieces as they came.
+        """
         return self._reader.read_many(limit)
 
     def messages(self) -> Iterator[bytes]:
@@ -121,19 +126,20 @@ class Channel(ABC):
     # ---- writing
 
     def write(self, data: BytesLike) -> int:
-        """Write one message; waits until the send buffer has taken it.
+        """Write one message, or bytes of a stream; waits until the send buffer has taken all of it.
 
-        What is too late for the peer to play is dropped rather than sent, as is live's manner.
+        In live mode what is too late for the peer to play is dropped rather than sent.
 
         Args:
-            data: any bytes-like object, at most `payload_size` bytes; nothing is sent for an empty one.
+            data: any bytes-like object; nothing is sent for an empty one.  A live message has `payload_size`
+                bytes at most, a file's has to fit into the send buffer and the peer's receive buffer.
 
         Returns:
-            The number of bytes, all of them.
+            The number of bytes, all of them; of a stream perhaps fewer, if waiting is switched off.
 
         Raises:
-            MessageTooLargeError: it does not fit into a packet.
-            DeadlineError: the buffer stayed full; `bytes_taken` says how much was taken.
+            MessageTooLargeError: it does not fit; nothing of it was sent.
+            DeadlineError: the buffer stayed full; `bytes_taken` says how much of a stream was taken.
             WouldBlockError: the buffer is full, and waiting is switched off.
             PeerShutdownError: the peer has closed.
             PeerError: the peer has reported a failure.
@@ -156,7 +162,7 @@ class Channel(ABC):
         return self._writer.write_many([_octets(message) for message in messages])
 
     def write_message(self, data: BytesLike) -> int:
-        """Write one message; the same as `write` in live mode."""
+        """Write one message; the same as `write`."""
         return self.write(data)
 
     def write_msg_ctrl(self, data: BytesLike, msg_ctrl: MsgCtrl) -> int:
@@ -189,12 +195,22 @@ class Channel(ABC):
         return self.read_into(view[:nbytes] if nbytes else view)
 
     def send(self, data: BytesLike) -> int:
-        """Write one message, as `write`."""
-        return self.write(data)
+        """Write one message, or bytes of a stream; return how many were taken: of a stream perhaps only the first."""
+        try:
+            return self.write(data)
+        except (DeadlineError, WouldBlockError) as error:
+            if not error.bytes_taken:
+                raise
+            return error.bytes_taken
 
     def sendall(self, data: BytesLike) -> None:
-        """Write one message, as `write`."""
-        self.write(data)
+        """Write one message, or all bytes of a stream; an error's `bytes_taken` says how many were taken."""
+        octets = _octets(data)
+        taken = self.write(octets)
+        if taken < len(octets):
+            error = WouldBlockError(f"the send buffer took {taken} of {len(octets)} bytes, and waiting is switched off")
+            error.bytes_taken = taken
+            raise error
 
     def getpeername(self) -> Address:
         """Return the peer's address, as `socket.getpeername`."""
@@ -243,9 +259,10 @@ class Channel(ABC):
         """Return a file over the connection; closing it leaves the connection open.
 
         Reading takes all messages that are ready and fit.  Writing cuts into packets of `payload_size` (1316
-        bytes, seven packets of MPEG-TS, when that is unset); what does not fill one waits for more or for
-        `flush()`.  After a timeout it refuses to read on.  With `buffering=0` reads return what has come; a
-        buffered reader waits until its buffer is full, which is no good for live media.
+        bytes, seven packets of MPEG-TS, when that is unset and the mode is live); what does not fill one waits
+        for more or for `flush()`.  A stream is read and written as it is.  After a timeout it refuses to read
+        on.  With `buffering=0` reads return what has come; a buffered reader waits until its buffer is full,
+        which is no good for live media.
 
         Args:
             mode: "rb", "wb" or "rwb".
@@ -256,4 +273,5 @@ class Channel(ABC):
         """
         if mode not in FILE_MODES:
             raise ValueError(f"mode={mode!r}: use one of {', '.join(FILE_MODES)}")
-        return wrap(ConnIO(self, mode, self._packet_size, MAX_MSS - PACKET_OVERHEAD, repr(self)), buffering)
+        largest = sys.maxsize if self._writer.limits.largest > MAX_MSS else MAX_MSS - PACKET_OVERHEAD
+        return wrap(ConnIO(self, mode, self._packet_size, largest, repr(self)), buffering)

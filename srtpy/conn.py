@@ -53,8 +53,9 @@ class _Later:
 class Conn(Channel):
     """One SRT connection; what `dial` returns and `Listener.accept` hands out.
 
-    In live mode, which is all there is so far, each write is one message and one packet, delivered whole, in
-    order, and at its time: the moment it was written plus the latency.  Methods may be called from any thread.
+    In live mode each write is one message and one packet, delivered whole, in order, and at its time: the moment
+    it was written plus the latency.  In file mode (`trans_type=FILE`) everything is delivered, as fast as it goes:
+    a stream of bytes, or with `message_api=True` messages.  Methods may be called from any thread.
     A `with` statement closes it at the end.
     """
 
@@ -128,7 +129,10 @@ class Conn(Channel):
 
     @property
     def _packet_size(self) -> int:
-        return min(self._config.payload_size or TS_PAYLOAD, self._session.negotiated.payload_size)
+        negotiated = self._session.negotiated
+        if negotiated.tsbpd_receive:
+            return min(self._config.payload_size or TS_PAYLOAD, negotiated.payload_size)
+        return negotiated.payload_size if negotiated.message_api else 0
 
     # ---- closing
 

@@ -36,6 +36,8 @@ class Stream(Protocol):
 class ConnIO(io.RawIOBase):
     """The raw file over a connection; closing it leaves the connection open.
 
+    With a `payload_size` of 0 the connection carries a stream of bytes, and nothing is cut.
+
     Attributes:
         mode: "rb", "wb" or "rwb".
         name: says which connection, for messages.
@@ -121,6 +123,8 @@ class ConnIO(io.RawIOBase):
         """
         if not self.writable():
             raise io.UnsupportedOperation("not opened for writing")
+        if not self._payload_size:
+            return self._write_bytes(memoryview(data).cast("B").tobytes())
         size, old = self._payload_size, len(self._tail)
         pending = self._tail + memoryview(data).cast("B")
         whole = len(pending) - len(pending) % size
@@ -135,6 +139,17 @@ class ConnIO(io.RawIOBase):
                 return taken * size - old
         self._tail = pending[whole:]
         return len(pending) - old
+
+    def _write_bytes(self, data: bytes) -> int | None:
+        """Write to a stream."""
+        try:
+            return self._stream.write(data)
+        except WouldBlockError:
+            return None
+        except DeadlineError as error:
+            if not error.bytes_taken:
+                raise
+            return error.bytes_taken
 
     def flush(self) -> None:
         """Send what has not filled a packet."""

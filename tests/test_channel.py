@@ -9,14 +9,17 @@ import pytest
 
 from srtpy.config import Config
 from srtpy.errors import (
+    ConnClosedError,
     DeadlineError,
     MessageTooLargeError,
     PeerShutdownError,
     WouldBlockError,
 )
+from srtpy.fields import TransType
 from srtpy.msgctrl import Boundary, MsgCtrl
 from srtpy.options import SockOpt
 from tests.connected import CALLER_ADDRESS, LISTENER_ADDRESS, pair
+from tests.internal.session.fakes import in_thread, until
 
 
 def test_messages_arrive_whole_and_in_order() -> None:
@@ -217,3 +220,160 @@ def test_files_are_in_test_rawio_and_modes_are_checked() -> None:
         for mode in ("r", "rt", "a", "w+b"):
             with pytest.raises(ValueError):
                 a.makefile(mode)
+
+
+# ---- files: streams and messages of many packets ---------------------------------------------------
+
+STREAM = Config(trans_type=TransType.FILE)
+MESSAGES = Config(trans_type=TransType.FILE, message_api=True)
+SMALL = {"send_buf_size": 64, "recv_buf_size": 64}
+LARGE = bytes(range(251)) * 4000  # a megabyte
+
+
+def test_a_stream_is_read_as_a_socket_s() -> None:
+    with pair(STREAM) as (a, b):
+        a.write(b"abc")
+        a.sendall(b"defgh")
+        assert a.send(bytearray(b"ij")) == 2
+        got = b.recv(4)
+        while len(got) < 4:
+            got += b.recv(4 - len(got))
+        assert got == b"abcd"
+        buffer = bytearray(3)
+        assert b.recv_into(buffer, 2) == 2
+        assert buffer == b"ef\0"
+        rest = b""
+        while len(rest) < 4:
+            rest += b.read()
+        assert rest == b"ghij"
+        a.close()
+        assert (b.read(), b.recv(5), b.read_many(), b.read_into(bytearray(1))) == (b"", b"", [], 0)
+
+
+@pytest.mark.parametrize("config", [STREAM, MESSAGES], ids=["stream", "messages"])
+def test_more_than_the_buffers_hold_passes_through_them(config: Config) -> None:
+    size = 50_000 if config.message_api else len(LARGE)
+    with pair(config.replace(**SMALL)) as (a, b):
+        writing = in_thread(lambda: [a.write(LARGE[at : at + size]) for at in range(0, len(LARGE), size)])
+        got = b""
+        while len(got) < len(LARGE):
+            got += b.read(7_000)
+        assert got == LARGE
+        assert sum(writing.result()) == len(LARGE)  # type: ignore[call-overload]
+
+
+def test_messages_of_many_packets_stay_whole() -> None:
+    messages = [bytes([number]) * size for number, size in enumerate((1, 1456, 1457, 100_000, 300_000))]
+    with pair(MESSAGES) as (a, b):
+        assert a.write_many(messages) == 5
+        assert [b.read_message() for _ in messages] == messages
+        assert a.write_msg_ctrl(LARGE[:90_000], MsgCtrl(in_order=False)) == 90_000
+        payload, control = b.read_msg_ctrl()
+        assert payload == LARGE[:90_000]
+        assert (control.boundary, control.in_order, control.msg_no) == (Boundary.SINGLE, False, 6)
+
+
+def test_a_large_message_is_read_in_parts_of_any_size() -> None:
+    with pair(MESSAGES) as (a, b):
+        a.write(LARGE[:200_000])
+        a.write(b"next")
+        parts = [b.read(30_001) for _ in range(3)]
+        buffer = bytearray(50_000)
+        assert b.read_into(buffer) == 50_000
+        rest = b.read()
+        assert b"".join([*parts, bytes(buffer), rest]) == LARGE[:200_000]
+        assert b.read() == b"next"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "match"),
+    [
+        ({"send_buf_size": 64}, {}, r"the send buffer takes 93184 bytes \(64 packets, send_buf_size\)"),
+        ({}, {"recv_buf_size": 64}, r"the peer can hold 91728 bytes \(63 packets, its recv_buf_size\)"),
+    ],
+)
+def test_a_message_that_cannot_fit_is_refused_before_anything_is_sent(
+    ours: dict[str, Any], theirs: dict[str, Any], match: str
+) -> None:
+    with pair(MESSAGES.replace(**ours), MESSAGES.replace(**theirs)) as (a, b):
+        for write in (a.write, a.send, a.sendall, lambda data: a.write_many([b"x", data])):
+            with pytest.raises(MessageTooLargeError, match=match):
+                write(bytes(93_185))
+        assert a.get_option(SockOpt.SND_DATA) == 0
+        a.write(bytes(91_728))
+        assert len(b.read()) == 91_728
+
+
+def test_a_stream_that_runs_out_of_time_says_how_much_was_taken() -> None:
+    with pair(STREAM.replace(**SMALL)) as (a, b):
+        a.settimeout(0.1)
+        with pytest.raises(DeadlineError) as caught:
+            a.write(LARGE)
+        taken = caught.value.bytes_taken
+        assert 0 < taken < len(LARGE)
+        got = b""
+        while len(got) < taken:
+            got += b.read()
+        assert got == LARGE[:taken]
+        assert 0 < a.send(LARGE) < len(LARGE)
+        with pytest.raises(DeadlineError) as caught:
+            a.sendall(b"x" * 200_000)
+        assert caught.value.bytes_taken < 200_000
+
+
+def test_a_stream_that_may_not_wait_takes_what_fits() -> None:
+    with pair(STREAM.replace(**SMALL)) as (a, b):
+        for conn in (a, b):
+            conn.setblocking(False)
+        with pytest.raises(WouldBlockError):
+            b.read()
+        taken = a.send(LARGE)
+        assert 0 < taken < len(LARGE)
+        with pytest.raises(WouldBlockError) as caught:
+            a.sendall(LARGE)
+        until(lambda: b.get_option(SockOpt.RCV_DATA) > 0)
+        assert 0 < len(b.read()) <= taken + caught.value.bytes_taken
+
+
+def test_a_message_of_many_packets_that_may_not_wait_goes_whole_or_not_at_all() -> None:
+    with pair(MESSAGES.replace(**SMALL)) as (a, b):
+        a.set_option(SockOpt.SND_SYN, False)
+        sent: list[int] = []
+        with pytest.raises(WouldBlockError) as caught:
+            sent.extend(a.write(bytes(50_000)) for _ in range(100))
+        assert caught.value.bytes_taken == 0
+        b.settimeout(5)
+        assert [len(b.read()) for _ in sent] == sent == [50_000] * len(sent)
+        b.settimeout(0.05)
+        with pytest.raises(DeadlineError):
+            b.read()
+
+
+@pytest.mark.parametrize("config", [STREAM, MESSAGES], ids=["stream", "messages"])
+def test_closing_wakes_who_reads_and_who_writes(config: Config) -> None:
+    with pair(config.replace(**SMALL, linger=0)) as (a, b):
+        message = bytes(50_000)
+        writing, reading = in_thread(lambda: [a.write(message) for _ in range(100)]), in_thread(a.read)
+        until(lambda: a._session.engine.writable.count > 0 and a._session.engine.readable.count > 0)
+        a.close()
+        for running in (writing, reading):
+            with pytest.raises(ConnClosedError):
+                running.result()
+        while b.read():
+            pass
+
+
+def test_a_stream_as_a_file() -> None:
+    with pair(STREAM) as (a, b):
+        with a.makefile("wb") as out:
+            out.write(LARGE)
+            out.write(b"the end")
+        a.close()
+        with b.makefile("rb") as incoming:
+            assert incoming.read(len(LARGE)) == LARGE
+            assert incoming.read() == b"the end"
+
+
+def test_expiring_makes_no_sense_for_a_stream() -> None:
+    with pair(STREAM) as (a, _), pytest.raises(ValueError, match="msg_ttl"):
+        a.write_msg_ctrl(b"x", MsgCtrl(msg_ttl=1))

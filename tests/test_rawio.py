@@ -196,3 +196,18 @@ def test_unbuffered_reads_return_what_has_come() -> None:
         b.settimeout(0.0)
         assert file.read(100) is None
         assert "Conn" in file.name  # type: ignore[attr-defined]
+
+
+def test_a_stream_is_written_as_it_is() -> None:
+    stream = Messages()
+    file = ConnIO(stream, "wb", 0, 1 << 60, "stream")
+    assert file.write(b"x" * 5000) == 5000
+    assert stream.sent == [b"x" * 5000]
+    stream.room = 0
+    assert file.write(b"y") is None
+    late = DeadlineError()
+    stream.refusal = late
+    with pytest.raises(DeadlineError):
+        file.write(b"y")
+    late.bytes_taken = 3
+    assert file.write(b"yyyyy") == 3

@@ -370,3 +370,44 @@ def test_who_comes_back_to_sleep_at_once_does_not_serve_the_core_twice(monkeypat
     now += 2 * TURN_AGAIN - 1
     desk.arrive(b"second")
     assert desk.reader.read(deadline=AT_ONCE) == b"second"
+
+
+# ---- large messages, and senders that wait for the reader ------------------------------------------
+
+
+def test_a_large_message_read_in_parts_is_copied_once() -> None:
+    desk = Desk().has(bytes(1_000_000))
+    desk.reader.read(1)
+    rest = desk.core.messages[0][0]
+    desk.reader.read(1)
+    assert isinstance(rest, memoryview)
+    assert desk.core.messages[0][0].obj is rest.obj  # type: ignore[attr-defined]
+    taken = [desk.reader.read(499_998), desk.reader.read()]
+    assert [(type(part), len(part)) for part in taken] == [(bytes, 499_998), (bytes, 500_000)]
+
+
+@pytest.mark.parametrize("call", ["read", "read_many", "read_message", "read_pieces"])
+def test_the_rest_of_a_message_is_bytes_by_whichever_call(call: str) -> None:
+    desk = Desk().has(b"0123456789")
+    desk.reader.read(3)
+    answer = {
+        "read": lambda: desk.reader.read(),
+        "read_many": lambda: desk.reader.read_many()[0],
+        "read_message": lambda: (desk.reader.read_message() or ((b"",), 0))[0][0],
+        "read_pieces": lambda: desk.reader.read_pieces(100)[0],
+    }[call]()
+    assert type(answer) is bytes
+    assert answer == b"3456789"
+
+
+def test_a_sender_that_was_told_to_wait_hears_of_each_read() -> None:
+    desk = Desk()
+    desk.reader = Reader(desk.engine, tells_at_once=True)
+    desk.has(b"one", b"two", b"three", b"four")
+    desk.reader.read()
+    assert desk.core.reads_noted == 0
+    desk.core.is_tight = True
+    desk.reader.read()
+    assert desk.core.reads_noted == 1
+    desk.reader.read_many()
+    assert desk.core.reads_noted == 2

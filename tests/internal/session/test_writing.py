@@ -380,3 +380,62 @@ def test_readiness() -> None:
     desk.engine.fate.peer_closed()
     ready.append(desk.writer.is_ready)
     assert ready == [False, True, True]
+
+
+# ---- messages of many packets ------------------------------------------------------------------
+
+
+def bulk(room: int = 1000, peer_buffer: int = 8191) -> Desk:
+    desk = Desk(room)
+    desk.writer = Writer(desk.engine, Limits(payload_size=1456, send_buffer=1000, peer_buffer=peer_buffer))
+    return desk
+
+
+def test_a_large_message_waits_for_room_for_all_of_it() -> None:
+    desk = bulk(room=50)
+    message = bytes(100 * 1456)
+    running = desk.blocked("write", message)
+    desk.acknowledge(49)
+    assert not desk.core.written
+    desk.acknowledge(1)
+    assert running.result() == len(message)
+    assert desk.core.written == [message]
+    assert desk.core.space == 0
+
+
+def test_many_large_messages_go_as_there_is_room_for_each() -> None:
+    desk = bulk(room=50)
+    messages = [bytes(size * 1456) for size in (20, 20, 20, 5)]
+    running = desk.blocked("write_many", messages)
+    assert [len(message) // 1456 for message in desk.core.written] == [20, 20]
+    desk.acknowledge(10)
+    assert running.is_done or len(desk.core.written) >= 2
+    desk.acknowledge(100)
+    assert running.result() == 4
+    assert desk.core.written == messages
+
+
+def test_a_large_message_goes_whole_or_not_at_all() -> None:
+    desk = bulk(room=50)
+    for call in (desk.writer.write, desk.writer.write_control):
+        with pytest.raises(WouldBlockError):
+            call(bytes(51 * 1456), deadline=AT_ONCE)
+        with pytest.raises(DeadlineError):
+            call(bytes(51 * 1456), deadline=Deadline.after(0.02))
+    assert not desk.core.written
+    assert desk.writer.write_many([bytes(40 * 1456), bytes(20 * 1456)], AT_ONCE) == 1
+
+
+@pytest.mark.parametrize(
+    ("peer_buffer", "match"),
+    [
+        (8191, r"the send buffer takes 1456000 bytes \(1000 packets"),
+        (999, r"the peer can hold 1454544 bytes \(999 pac"),
+    ],
+)
+def test_what_can_never_fit_says_where(peer_buffer: int, match: str) -> None:
+    desk = bulk(peer_buffer=peer_buffer)
+    for write in (desk.writer.write, desk.writer.write_control, lambda data: desk.writer.write_many([b"x", data])):
+        with pytest.raises(MessageTooLargeError, match=match):
+            write(bytes(1000 * 1456 + 1))
+    assert not desk.core.written
