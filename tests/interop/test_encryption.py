@@ -150,7 +150,7 @@ STATES = [  # the passphrases of caller and listener; states, sending and receiv
 
 @pytest.mark.parametrize(("mine", "theirs", "calling", "listening"), STATES)
 @pytest.mark.parametrize("we_call", [True, False])
-def test_without_enforcement_our_states_are_those_libsrt_would_have(
+def test_without_enforcement_our_states_are_those_libsrt_has(
     mine: str, theirs: str, calling: tuple[int, int], listening: tuple[int, int], we_call: bool
 ) -> None:
     ours = {"passphrase": mine if we_call else theirs, "enforced_encryption": False, "linger": 0.0}
@@ -163,11 +163,13 @@ def test_without_enforcement_our_states_are_those_libsrt_would_have(
             conn = srtpy.dial(("127.0.0.1", other.port), **ours)  # type: ignore[arg-type]
             with conn:
                 assert _states(conn) == calling
+                assert other.outcome(10)["km_state"][:2] == [*listening]
     else:
         with srtpy.listen(("127.0.0.1", 0), **ours) as listener:  # type: ignore[arg-type]
             listener.settimeout(10)
-            with LibsrtPeer(mode="caller", port=listener.local_addr[1], **peer), listener.accept() as conn:
+            with LibsrtPeer(mode="caller", port=listener.local_addr[1], **peer) as other, listener.accept() as conn:
                 assert _states(conn) == listening
+                assert other.outcome(10)["km_state"][:2] == [*calling]
 
 
 def _states(conn: srtpy.Conn) -> tuple[object, object]:

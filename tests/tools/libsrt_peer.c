@@ -2,7 +2,7 @@
  *
  * Lives here: one process against the library Debian ships, told everything by key=value
  * arguments, answering with JSON lines on standard output: {"listening": port} or
- * {"connected": n} when it is ready, and at its end one line of results.
+ * {"connected": n, "km_state": [sending, receiving, either]} when it is ready, and at its end one line of results.
  * Never here: any judgement; the tests and the benchmark judge.
  *
  * A message begins with its number and the moment it was handed to the library (CLOCK_MONOTONIC,
@@ -68,7 +68,7 @@ static struct option {
     {"congestion", SRTO_CONGESTION, TEXT}, {"messageapi", SRTO_MESSAGEAPI, FLAG}, {"tsbpdmode", SRTO_TSBPDMODE, FLAG},
     {"transtype", SRTO_TRANSTYPE, TRANSTYPE}, {"conntimeo", SRTO_CONNTIMEO, INT},
     {"peeridletimeo", SRTO_PEERIDLETIMEO, INT}, {"minversion", SRTO_MINVERSION, INT},
-    {"enforcedencryption", SRTO_ENFORCEDENCRYPTION, FLAG}, {"retransmitalgo", SRTO_RETRANSMITALGO, INT},
+    {"sender", SRTO_SENDER, FLAG}, {"enforcedencryption", SRTO_ENFORCEDENCRYPTION, FLAG}, {"retransmitalgo", SRTO_RETRANSMITALGO, INT},
     {"drifttracer", SRTO_DRIFTTRACER, FLAG}, {"ipttl", SRTO_IPTTL, INT}, {"iptos", SRTO_IPTOS, INT},
     {"sndtimeo", SRTO_SNDTIMEO, INT}, {"rcvtimeo", SRTO_RCVTIMEO, INT},
     {"cryptomode", (SRT_SOCKOPT)62, INT}, /* SRTO_CRYPTOMODE, where the library has AES-GCM */
@@ -189,6 +189,13 @@ static SRTSOCKET open_all(void) {
         if ((peers[opened] = srt_accept(listener, NULL, NULL)) == SRT_INVALID_SOCK)
             die("accept");
     return listener;
+}
+
+/* How the first connection stands with its encryption. */
+static int km_state(SRT_SOCKOPT which) {
+    int state = -1, length = sizeof state;
+    srt_getsockflag(peers[0], which, &state, &length);
+    return state;
 }
 
 static void note_latency(uint64_t sent_ns) {
@@ -495,7 +502,8 @@ int main(int argc, char **argv) {
     srt_startup();
     srt_setloglevel(LOG_ERR);
     SRTSOCKET listener = open_all();
-    printf("{\"connected\": %d}\n", opened);
+    printf("{\"connected\": %d, \"km_state\": [%d, %d, %d]}\n", opened, km_state(SRTO_SNDKMSTATE),
+           km_state(SRTO_RCVKMSTATE), km_state(SRTO_KMSTATE));
     fflush(stdout);
     sleep_until(now() + settle);
     getrusage(RUSAGE_SELF, &before);
