@@ -226,14 +226,15 @@ class Keys:
 
     def _judge(self, material: KeyMaterial, body: bytes, now: Micros) -> bytes:
         """Return the answer to an announcement that is new; b"" for none.  Cheap checks come first."""
-        if not self._messages.take(now):
-            return b""
+        is_foreign = self.opening.is_foreign(material.salt)
+        if (is_foreign and self._keying.is_enforced) or not self._messages.take(now):
+            return b""  # what is another session's keeps out none of the peer's own
         passphrase = self._keying.passphrase
         if passphrase is None:
             return self._refused(KeyState.NO_SECRET)
         if material.cipher != self._keying.suite.cipher:
             return self._refused(KeyState.BAD_CRYPTO_MODE)
-        if self.opening.is_foreign(material.salt):
+        if is_foreign:
             return self._refused(KeyState.BAD_SECRET)
         if not passphrase.has_derived(material.salt, material.key_size) and not self._derivations.take(now):
             return b""

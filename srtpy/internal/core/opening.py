@@ -204,6 +204,8 @@ class Opening:
         opened = [
             self._open_one(header, payload) for header, payload in zip(batch.headers, batch.payloads(), strict=True)
         ]
+        if self._seen and MEMORY < (self._newest - self._seen[-1].first) & SEQ_MASK < SEQ_HALF:
+            self._forget()
         self._count(batch, opened)
         return opened
 

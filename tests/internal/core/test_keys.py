@@ -564,6 +564,15 @@ def test_key_material_of_another_session_with_the_same_passphrase_is_not_taken(d
     assert b.open(a.send(5)) == [b"%08d" % place for place in range(5)]
 
 
+def test_key_material_of_others_without_end_keeps_none_of_the_peers_out() -> None:
+    _a, b, body = announcing()
+    foreign = [make_message(Passphrase(OTHER), CIPHER_CTR, bytes([n]) * 16, SessionKeys(bytes(16))) for n in range(9)]
+    for number in range(10 * MESSAGE_BURST):
+        b.keys.requested(foreign[number % 9], START)
+    b.keys.requested(body, START)
+    assert b.said() == [(KMRSP, body)]
+
+
 def test_a_size_that_changes_under_the_same_salt_is_followed(derivations: list[bytes]) -> None:
     _a, b = sides()
     body = make_message(Passphrase(ONE), CIPHER_CTR, b.keys._keying.salt, SessionKeys(odd=bytes(32)))

@@ -392,3 +392,38 @@ def test_the_salt_is_the_sessions() -> None:
         assert opening.is_foreign(salt[:place] + b"x" + salt[place + 1 :])
     opening.install(SessionKeys(even, odd), salt)
     assert opening.is_foreign(bytes([1]) + salt[1:])
+
+
+@pytest.mark.parametrize(
+    "far", [(1 << 30) - 1001, (1 << 30) - 5, 1 << 30, (1 << 30) + 5, MEMORY + 100, -MEMORY - 100, -(1 << 29)]
+)
+def test_a_forged_packet_from_far_away_does_not_turn_the_key(peer: Peer, far: int) -> None:
+    """In counter mode anything opens; if it counted as the turn, the numbers in use would lie beyond it some day."""
+    opening = peer.opening()
+    assert opened(opening, peer.batch(range(1000), 0)) == texts(range(1000))
+    opening.install(peer.keys(0, 1), SALT)
+    noise = HEADER.pack((peer.isn + 1000 + far) & SEQ_MASK, POSITION_SINGLE | KEY_ODD | 1, 7, US) + bytes(40)
+    opening.open(Batch(noise))
+    for start in range(1000, 1440, 44):
+        assert opened(opening, peer.batch(range(start, start + 44), 0)) == texts(range(start, start + 44))
+    assert opened(opening, peer.batch(range(1440, 1500), 1)) == texts(range(1440, 1500))
+    assert opened(opening, peer.batch([1439, 1400], 0, again=True)) == texts([1439, 1400])
+
+
+def test_packets_one_by_one_let_go_of_old_keys_too(suite: Suite) -> None:
+    """A peer that sets no R has its packets looked at singly once a flag comes again; that must not be for ever."""
+    peer = Peer(5, suite)
+    opening = peer.opening(flags_resent=False)
+    opened(opening, peer.batch([0], 0))
+    for generation in (1, 2):
+        opening.install(peer.keys(generation - 1, generation), SALT)
+        opened(opening, peer.batch([generation * 10], generation))
+    assert len(opening._seen) == 3
+    steps = range(1, 4)
+    for step in steps:
+        assert opened(opening, peer.batch([step * (MEMORY - 1)], 2)) == texts([step * (MEMORY - 1)])
+    assert len(opening._seen) == 1
+    for step in range(4, 2100, 700):
+        opening._newest = (peer.isn + step * (MEMORY - 1) - 1) & SEQ_MASK  # so many packets later
+        opened(opening, peer.batch([step * (MEMORY - 1)], 2))
+    assert opened(opening, peer.batch([2100 * (MEMORY - 1)], 2)) == texts([2100 * (MEMORY - 1)])
