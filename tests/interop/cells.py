@@ -26,6 +26,7 @@ from typing import Any
 
 from tests.conftest import free_port
 from tests.tools.srtpy_peer import SrtpyPeer
+from tests.tools.stillness import Stall, Stillness, gaps, is_explained
 from tests.tools.udp_proxy import CLEAR, Address, ProxyProcess, Weather
 
 RATE = 1_250_000  # bytes a second: 10 Mbit/s
@@ -69,12 +70,28 @@ class Outcome:
     report: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
     fault: str = ""
-    stood_still: float = 0.0  # the longest the machine, or the network made on it, stood still meanwhile; seconds
+    began: float = 0.0  # when the first byte was sent, about
+    stalls: list[Stall] = field(default_factory=list)  # of the machine, and of the network made on it
 
     @property
-    def is_complete(self) -> bool:
-        """Whether all that was sent has arrived."""
-        return bool(self.report) and not self.first_difference()
+    def stood_still(self) -> float:
+        """The longest stall, in seconds."""
+        return max([end - begin for begin, end in self.stalls], default=0.0)
+
+    def excuse(self) -> str:
+        """Say why a stream from which something is missing shows nothing about its ends: "" if it does.
+
+        Each gap must have been sent about when the machine stood still, and there must be nothing wrong but gaps.
+        """
+        if not self.report or not self.stalls:
+            return ""
+        missing = gaps(self.sent.read_bytes(), self.arrived.read_bytes())
+        times = [self.began + place / RATE for place, _ in missing or []]
+        if not missing or not is_explained(times, self.stalls):
+            return ""
+        lost = ", ".join(f"{size} bytes at {place / RATE:.2f} s" for place, size in missing[:5])
+        still = ", ".join(f"{end - begin:.3f} s at {begin - self.began:.2f} s" for begin, end in self.stalls[:8])
+        return f"missing {lost}{', …' if len(missing) > 5 else ''}; the machine stood still for {still}"
 
     def first_difference(self) -> str:
         """Return "" if what arrived begins with all that was sent, else where it differs."""
@@ -110,9 +127,9 @@ class Stage:
                 thread.start()
             for thread in threads:
                 thread.join()
-            late = self.proxy.counters()["late_us_worst"] / 1_000_000
+            late = [(begin, end) for begin, end in self.proxy.counters()["stalls"]]
         for outcome in outcomes.values():
-            outcome.stood_still = max(stillness.longest, late)
+            outcome.stalls = sorted([*stillness.stalls, *late])
         return outcomes
 
     def _prepare(self, cell: Cell) -> Outcome:
@@ -164,10 +181,12 @@ class Stage:
     def _see_through(self, tool: Tool, srtpy: SrtpyPeer, outcome: Outcome) -> None:
         """Feed a tool that reads a pipe; wait for srtpy's report."""
         srtpy.wait_connected()
+        outcome.began = time.monotonic()
         if tool.process.stdin is None:
             outcome.report = srtpy.result(LONGEST)
             return
         time.sleep(0.5)  # srt-live-transmit throws away what it reads before it knows that it is connected
+        outcome.began = time.monotonic()
         done = threading.Event()
         feeder = threading.Thread(target=feed, args=(self.source, tool.process.stdin, done))
         feeder.start()
@@ -184,12 +203,16 @@ class Stage:
             with self._tool(cell, port, outcome) as tool:
                 wait_until_bound(port)
                 with SrtpyPeer(mode="caller", port=self._front(cell, port), **settings) as srtpy:
+                    srtpy.wait_connected()
+                    outcome.began = time.monotonic()
                     outcome.report = srtpy.result(LONGEST)
                     tool.process.wait(10)
         else:
             with SrtpyPeer(mode="listener", **settings) as srtpy:
                 port = srtpy.port
                 with self._tool(cell, self._front(cell, port), outcome) as tool:
+                    srtpy.wait_connected()
+                    outcome.began = time.monotonic()
                     outcome.report = srtpy.result(LONGEST)
                     tool.process.wait(10)
         outcome.network = self._network(port)
@@ -213,29 +236,6 @@ def ffmpeg_words(cell: Cell, url: str, source: Path, outcome: Outcome) -> list[s
     muxer = "f=mpegts:muxrate=10M"
     both = f"[{muxer}]{outcome.sent}|[{muxer}]{url}&linger=5"
     return [*words, "-re", "-i", str(source), "-map", "0", "-c", "copy", "-f", "tee", both]
-
-
-class Stillness:
-    """Notices when the machine stands still: a thread that wants to wake each five milliseconds."""
-
-    def __init__(self) -> None:
-        self.longest = 0.0
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Stillness:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._ends.is_set():
-            before = time.monotonic()
-            time.sleep(0.005)
-            self.longest = max(self.longest, time.monotonic() - before - 0.005)
 
 
 class Tool:

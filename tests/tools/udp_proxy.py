@@ -29,6 +29,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.sim.link import Link
+from tests.tools.stillness import NOTICEABLE, Stall
 
 Address = tuple[str, int]
 Links = tuple[Link, Link]
@@ -118,6 +119,7 @@ class UdpProxy:
         self.tap: list[tuple[int, bool, bytes]] | None = None
         """Set it to a list to have (microseconds, whether it goes to the target, datagram) of all that comes in."""
         self.late_us_worst = self.late_us_sum = self.forwarded = 0
+        self.stalls: list[Stall] = []
         self._thread = threading.Thread(target=self._run, name="udp-proxy", daemon=True)
 
     def __enter__(self) -> Self:
@@ -193,6 +195,7 @@ class UdpProxy:
             "kernel_drops": _kernel_drops(sockets),
             "late_us_mean": round(self.late_us_sum / max(self.forwarded, 1)),
             "late_us_worst": self.late_us_worst,
+            "stalls": self.stalls,
         }
 
     def close(self) -> None:
@@ -262,7 +265,17 @@ class UdpProxy:
             now = time.monotonic_ns() // 1000
             self.forwarded += 1
             self.late_us_sum += now - when
-            self.late_us_worst = max(self.late_us_worst, now - when)
+            if now - when > self.late_us_worst:
+                self.late_us_worst = now - when
+            if now - when > NOTICEABLE * 1_000_000:
+                self._note_stall(when / 1_000_000, now / 1_000_000)
+
+    def _note_stall(self, begin: float, end: float) -> None:
+        """Remember that something left late; what overlaps is one stall."""
+        if self.stalls and begin <= self.stalls[-1][1]:
+            self.stalls[-1] = min(begin, self.stalls[-1][0]), end
+        else:
+            self.stalls.append((begin, end))
 
 
 class ProxyProcess:
