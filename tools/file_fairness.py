@@ -155,7 +155,7 @@ def got_by(report: Figures, instant: float) -> int:
 
 def median(runs: list[Figures]) -> float:
     """Return the median rate of flows that were alone."""
-    return statistics.median([run["delivered"][0] for run in runs])
+    return float(statistics.median([run["delivered"][0] for run in runs]))
 
 
 def is_faster(alone: dict[str, list[Figures]]) -> bool:
