@@ -114,3 +114,48 @@ def test_same_seed_same_story() -> None:
         return world.now, counters(world.a).retransmits, stream.delays()
 
     assert story() == story()
+
+
+@anyhow
+def test_a_minute_with_half_of_everything_lost_breaks_nothing_seed_31(birth: Birth, swapped: bool) -> None:
+    world = connected(birth, Link(DELAY, loss=0.5, seed=31), Link(DELAY, loss=0.5, seed=32), swapped=swapped)
+    stream = Stream(world, world.a, 6000, period=10 * MILLISECOND)
+    world.run_until(lambda: stream.is_written, 61 * SECOND)
+    world.run_for(SECOND)
+    assert not world.a.news
+    assert not world.b.news
+    assert len(stream.arrived) > 4500
+
+
+@anyhow
+@pytest.mark.parametrize(("latency", "is_enough"), [(0.12, False), (0.6, True)])
+def test_a_way_longer_than_the_latency_is_measured_and_repairs_only_with_time_seed_33(
+    birth: Birth, swapped: bool, latency: float, is_enough: bool
+) -> None:
+    birth = replace(birth, config=Config(latency=latency))
+    way = 75 * MILLISECOND
+    world = connected(birth, Link(way, loss=0.03, seed=33), Link(way, loss=0.03, seed=34), swapped=swapped)
+    stream = Stream(world, world.a, 3000)
+    world.run_until(lambda: stream.is_written, 4 * SECOND)
+    world.run_for(2 * SECOND)
+    for side in (world.a, world.b):
+        assert abs(side.end.gauges(world.local_time(side)).rtt - 2 * way) < 10 * MILLISECOND
+    assert (counters(world.b).recv_dropped == 0) is is_enough
+
+
+@anyhow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_counts_add_up_whatever_the_weather_by_seed(birth: Birth, swapped: bool, seed: int) -> None:
+    links = [Link(DELAY, loss=0.1, duplicate=0.1, reorder=0.1, seed=seed + more) for more in (0, 100)]
+    world = connected(birth, *links, swapped=swapped)
+    world.a.sent = sent = []
+    stream = Stream(world, world.a, 2000)
+    world.run_until(lambda: stream.is_written, 4 * SECOND)
+    world.run_for(SECOND)
+    said, heard = counters(world.a), counters(world.b)
+    assert said.sent_unique_packets + said.retransmits == sum(is_data(datagram) for _, datagram in sent)
+    assert said.sent_unique_packets == 2000
+    known = heard.recv_unique_packets + heard.recv_duplicates + heard.recv_belated + heard.out_of_window
+    assert known == heard.recv_packets
+    assert heard.recv_unique_packets + heard.recv_dropped == 2000
+    assert heard.recv_unique_packets == len(stream.arrived)

@@ -19,7 +19,7 @@ from srtpy.internal.core.acks import Acks
 from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.delivery import Delivery
 from srtpy.internal.core.echo import Echo
-from srtpy.internal.core.events import Event, PeerClosed, PeerFailed
+from srtpy.internal.core.events import Event, Noteworthy, PeerClosed, PeerFailed
 from srtpy.internal.core.gauges import Gauges, Instruments
 from srtpy.internal.core.keys import Keys
 from srtpy.internal.core.liveness import Liveness
@@ -119,6 +119,9 @@ class Connection:
         self.losses.note(arrived, now)
         self._acks.note_arrivals(batch.count, now)
         self.delivery.note_arrivals(now, arrived[1])
+        if self._receiver.complaint:
+            self._news.append(Noteworthy(self._receiver.complaint))
+            self._receiver.complaint = ""
         if self._receiver.failure or self.delivery.failure:
             self._liveness.give_up(self._receiver.failure or self.delivery.failure, now)
 

@@ -30,8 +30,15 @@ class PeerFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Noteworthy:
+    """Something people should know of, which changes nothing; `text` says what, and what to do."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """Our own closing is complete: SHUTDOWN has been queued, nothing is left to send."""
 
 
-Event: TypeAlias = PeerClosed | Broken | PeerFailed | Finished
+Event: TypeAlias = PeerClosed | Broken | PeerFailed | Noteworthy | Finished

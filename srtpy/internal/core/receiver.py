@@ -15,7 +15,7 @@ from operator import or_
 from typing import Final, TypeAlias
 
 from srtpy.internal.buffer.receive import Delivered, ReceiveBuffer
-from srtpy.internal.clock.units import MILLISECOND, Micros
+from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros
 from srtpy.internal.congestion.arrivals import Arrivals
 from srtpy.internal.core.counters import Counters
 from srtpy.internal.handshake.negotiation import Negotiated
@@ -46,9 +46,13 @@ class Receiver:
 
     Attributes:
         failure: why the connection cannot go on, for people; empty while it can.
+        complaint: what people should know of, once; whoever tells them empties it.
     """
 
-    __slots__ = ("_arrivals", "_buffer", "_counters", "_flags_resent", "_is_live", "_time_base", "failure")
+    __slots__ = (
+        *("_arrivals", "_buffer", "_counters", "_flags_resent", "_has_complained", "_is_live", "_time_base"),
+        *("complaint", "failure"),
+    )
 
     def __init__(
         self,
@@ -64,7 +68,8 @@ class Receiver:
         self._counters = counters
         self._flags_resent = negotiated.peer_retransmit_flag
         self._is_live = negotiated.tsbpd_receive and negotiated.tlpktdrop
-        self.failure = ""
+        self.failure = self.complaint = ""
+        self._has_complained = False
 
     def accept(self, batch: Batch, now: Micros, payloads: Sequence[bytes | None] | None = None) -> Arrived:
         """Store a batch of data packets; return what it revealed.
@@ -204,11 +209,26 @@ class Receiver:
         """Count a packet the buffer has no place for; in live mode an empty buffer means that we have lost track."""
         self._counters.out_of_window += 1
         buffer = self._buffer
-        if self._is_live and buffer.is_empty and not self.failure:
+        if not self._is_live:
+            return
+        if buffer.is_empty and not self.failure:
             self.failure = (
                 f"packet {seq} came where {buffer.base} was expected:"
                 f" further ahead than the receive buffer's {buffer.capacity} packets"
             )
+        elif not self._has_complained:
+            self._has_complained = True
+            self.complaint = self._why_it_is_full()
+
+    def _why_it_is_full(self) -> str:
+        """Say for people why packets are thrown away, and what to do."""
+        buffer = self._buffer
+        unread, capacity = buffer.handed_over(), buffer.capacity
+        full = f"the receive buffer of {capacity} packets is full, and what comes is thrown away: "
+        if 2 * unread >= capacity:
+            return full + f"{unread} of them wait to be read; read faster, or raise recv_buf_size and fc"
+        latency = self._time_base.latency / SECOND
+        return full + f"at this rate a latency of {latency:g} s takes more; raise recv_buf_size and fc"
 
 
 def _none_again(infos: Sequence[int]) -> bool:

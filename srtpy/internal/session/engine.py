@@ -20,7 +20,7 @@ from threading import Lock
 from typing import Final, TypeVar
 
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND, Micros
-from srtpy.internal.core.events import Broken, Event, Finished, PeerClosed, PeerFailed
+from srtpy.internal.core.events import Broken, Event, Finished, Noteworthy, PeerClosed, PeerFailed
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.header import Datagram
 from srtpy.internal.session.fate import Fate
@@ -235,6 +235,8 @@ class Engine:
                     fate.broke(text)
                 case PeerFailed(code):
                     fate.peer_failed(code)
+                case Noteworthy(text):
+                    fate.untold.append(text)
                 case Finished():
                     fate.finished()
         self.wake_everyone()

@@ -60,7 +60,7 @@ class Fate:
         self.is_down = False
         self._broken_because: str | None = None
         self._peer_code: int | None = None
-        self.untold = ""
+        self.untold: list[str] = []
 
     def peer_closed(self) -> None:
         """Note the peer's SHUTDOWN."""
@@ -74,7 +74,9 @@ class Fate:
     def peer_failed(self, code: int) -> None:
         """Note that the peer reported an error of its own: it reads no further.  People are told of the first."""
         if self._peer_code is None:
-            self.untold = f"the peer reported an error of its own (PEERERROR, code {code}) and may read no further"
+            self.untold.append(
+                f"the peer reported an error of its own (PEERERROR, code {code}) and may read no further"
+            )
         self._peer_code = code
         self.is_unwritable = True
 

@@ -43,6 +43,5 @@ def timer_loop(engine: Engine, tell: Callable[[str], None]) -> None:
 
     while not fate.is_finished:
         engine.sooner.wait_for(look)
-        if fate.untold:
-            tell(fate.untold)
-            fate.untold = ""
+        while fate.untold:
+            tell(fate.untold.pop(0))

@@ -10,7 +10,7 @@ from srtpy.config import Config
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND, Micros
 from srtpy.internal.core.agreeing import Initiating
 from srtpy.internal.core.connection import Connection
-from srtpy.internal.core.events import Broken, Finished, PeerClosed, PeerFailed
+from srtpy.internal.core.events import Broken, Finished, Noteworthy, PeerClosed, PeerFailed
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.control import PADDING, Ack, DropRequest
 from srtpy.internal.packet.handshake import ExtensionKind
@@ -268,6 +268,14 @@ def test_a_far_jump_on_an_empty_buffer_breaks_the_connection(ends: Ends) -> None
     assert isinstance(news, Broken)
 
 
+def test_a_full_buffer_is_news_once(ends: Ends) -> None:
+    for number in (0, 8192, 8193):
+        ends.data(number)
+    (news,) = ends.connection.events()
+    assert isinstance(news, Noteworthy)
+    assert "is full" in news.text
+
+
 def test_closing_says_shutdown_and_sends_no_data_any_more(ends: Ends) -> None:
     connection = ends.connection
     connection.write(b"a", ends.now)
@@ -283,7 +291,7 @@ def test_closing_waits_for_the_acknowledgement_of_the_last_packet(ends: Ends) ->
     ends.said()
     connection.close(None, ends.now)
     assert connection.events() == []
-    ends.now += LATENCY + 150 * MILLISECOND
+    ends.now += LATENCY + 120 * MILLISECOND
     ends.control(ControlType.ACK, 1, Ack((ends.isn + 1) & 0x7FFFFFFF, 20_000, 5_000, 8000, 100, 1000, 100_000).encode())
     assert connection.events() == [Finished()]
 

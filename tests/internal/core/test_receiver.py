@@ -153,6 +153,28 @@ def test_many_packets_of_one_message_are_delivered_packet_by_packet() -> None:
     assert [row[0] for row in side.delivery.messages] == [b"aaaa", b"bbbb", b"cc"]
 
 
+@pytest.mark.parametrize(("read", "told"), [(0, "100 of them wait to be read"), (1, "a latency of 0.12 s takes more")])
+def test_a_full_buffer_is_complained_of_once_with_what_to_do(read: int, told: str) -> None:
+    side = ReceivingSide(capacity=100)
+    if not read:
+        side.hear_numbers(range(100), 0)
+        side.release(LATENCY)
+    side.hear_numbers(range(100 - 100 * read, 200 - 100 * read), LATENCY + 1)
+    assert not side.receiver.complaint or not read
+    side.hear_numbers([150], LATENCY + 2)
+    assert told in side.receiver.complaint
+    assert "raise recv_buf_size and fc" in side.receiver.complaint
+    side.receiver.complaint = ""
+    side.hear_numbers([151], LATENCY + 3)
+    assert side.receiver.complaint == ""
+
+
+def test_who_sends_files_beyond_the_window_is_not_complained_of() -> None:
+    side = ReceivingSide(capacity=100, tsbpd_receive=False, tlpktdrop=False)
+    side.hear_numbers(range(110), 0)
+    assert (side.counters.out_of_window, side.receiver.complaint) == (10, "")
+
+
 @pytest.mark.parametrize("isn", STARTS)
 def test_far_ahead_with_an_empty_buffer_is_the_end(isn: int) -> None:
     side = ReceivingSide(isn, capacity=100)

@@ -220,3 +220,13 @@ def test_silence_does_not_repeat_what_has_only_just_left_again(base: int) -> Non
     part.take(2, SECOND)
     assert part.overdue(base, 100, SECOND + 1, is_reported_once=True) == 2
     assert [low for low, _ in part.waiting.ranges()] == [(base + place) & SEQ_MASK for place in (0, 99)]
+
+
+def test_a_path_that_has_become_short_is_not_waited_for_as_if_it_were_long(base: int) -> None:
+    round_trip = measured(500 * MILLISECOND, 5 * MILLISECOND)
+    part = a_part(round_trip)
+    part.report(base, 3, 3, 0)
+    part.take(1, 0)
+    assert part.report(base, 3, 3, 20 * MILLISECOND) == 0
+    round_trip.report(10 * MILLISECOND, 1 * MILLISECOND, is_receiving=False)
+    assert part.report(base, 3, 3, 20 * MILLISECOND) == 1

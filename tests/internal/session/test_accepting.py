@@ -107,6 +107,18 @@ def test_one_socket_id_from_two_ports_makes_two_connections(listener: Accepting)
             session.close()
 
 
+def test_an_id_that_is_taken_is_not_given_again(listener: Accepting, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = iter([4, 4, 4, 5])
+    monkeypatch.setattr(accepting, "new_socket_id", lambda: next(ids))
+    with PlainCaller(listener.local_address) as one, PlainCaller(listener.local_address) as other:
+        one.connect()
+        other.connect()
+        sessions = [listener.accept(SOON), listener.accept(SOON)]
+        assert [session.socket_id for session in sessions] == [4, 5]
+        for session in sessions:
+            session.close()
+
+
 def test_a_belated_repeat_after_the_end_opens_nothing(listener: Accepting) -> None:
     with PlainCaller(listener.local_address) as caller:
         caller.connect()

@@ -4,7 +4,7 @@ import pytest
 
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND
-from srtpy.internal.core.events import Finished, PeerFailed
+from srtpy.internal.core.events import Finished, Noteworthy, PeerFailed
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.session.engine import Engine
@@ -129,6 +129,6 @@ def test_what_there_is_to_tell_as_it_ends_is_told() -> None:
     core, told = FakeCore(), list[str]()
     one = engine(core)
     core.deadline = 0
-    core.on_timer = lambda now: core.news.extend([PeerFailed(4001), Finished()])
+    core.on_timer = lambda now: core.news.extend([PeerFailed(4001), Noteworthy("full"), Finished()])
     timer_loop(one, told.append)
-    assert len(told) == 1
+    assert ["4001" in told[0], told[1:]] == [True, ["full"]]
