@@ -46,6 +46,7 @@ class Liveness:
         "_idle_limit",
         "_keepalives_left",
         "_look_at",
+        "_margin",
         "_outbox",
         "_peer_latency",
         "_played_at",
@@ -62,6 +63,7 @@ class Liveness:
         self._idle_limit = max(from_seconds(config.peer_idle_timeout), SHORTEST_PATIENCE)
         self._config_data_idle = NEVER if config.data_idle_timeout is None else from_seconds(config.data_idle_timeout)
         self._peer_latency = negotiated.peer_latency if negotiated.tsbpd_send else 0
+        self._margin = PLAYED_MARGIN if negotiated.tsbpd_send else 0  # without a time, what has arrived can be read
         self._heard_at = self._data_at = now
         self._played_at: Micros = 0
         self._close_at = self._look_at = NEVER
@@ -80,7 +82,7 @@ class Liveness:
     def wrote(self, now: Micros) -> None:
         """Note that the application has written; the peer plays it a latency later."""
         self._data_at = now
-        self._played_at = now + self._peer_latency + PLAYED_MARGIN
+        self._played_at = now + self._peer_latency + self._margin
 
     def peer_shut_down(self) -> bool:
         """Note the peer's SHUTDOWN; say whether it is the first."""
@@ -105,7 +107,7 @@ class Liveness:
             return
         if now >= self._look_at + LATE:
             # what stands still may be the peer's machine too: it has not played while we did not look
-            self._played_at = max(self._played_at, now + PLAYED_MARGIN)
+            self._played_at = max(self._played_at, now + self._margin)
         # past this moment only an ACK, or the end of our patience, can change the answer
         self._look_at = self._played_at if now < self._played_at else NEVER
         if now >= self._close_at or (not unacknowledged and now >= self._played_at):
