@@ -135,3 +135,10 @@ def test_routes_of_one_path_share_its_bottleneck(target: socket.socket, client: 
     assert 20_000 <= first["passed"] + other["passed"] < 40_000
     assert own["forth"]["lost"] == 0
     assert own["passed"] == 3000
+
+
+def test_when_it_lost_or_delayed_something_itself_is_remembered() -> None:
+    with UdpProxy() as proxy:
+        for begin, end in ((1.0, 1.1), (1.05, 1.3), (1.3, 1.3), (9.0, 9.0)):
+            proxy._note_stall(begin, end)
+        assert proxy.counters()["stalls"] == [(1.0, 1.3), (9.0, 9.0)]

@@ -262,6 +262,7 @@ class UdpProxy:
                     out.sendto(datagram, client)
             except OSError:
                 self.unsent += 1
+                self._note_stall(now / 1_000_000, now / 1_000_000)  # a loss of this machine's, not of the weather's
             now = time.monotonic_ns() // 1000
             self.forwarded += 1
             self.late_us_sum += now - when
