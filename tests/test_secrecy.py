@@ -289,6 +289,13 @@ COMMANDS = [
     ["live", "-", f"srt://127.0.0.1:1?passphrase={WORD}&mss=1"],
     ["live", f"srt://127.0.0.1:1?passphrase={WORD}&conntimeo=200", f"srt://127.0.0.1:x?passphrase={OTHER}"],
     ["live", f"srtt://127.0.0.1:1?passphrase={WORD}", "-"],
+    ["live", f"udp://127.0.0.1:1?passphrase={WORD}", "-"],
+    ["live", f"udp://127.0.0.1:x?passphrase={WORD}", "-"],
+    ["live", f"udp://127.0.0.1?ttl=x&passphrase={WORD}", "-"],
+    ["file", "send", "pyproject.toml", f"srt://127.0.0.1:1?passphrase={WORD}&conntimeo=200"],
+    ["file", "send", "pyproject.toml", f"srt://127.0.0.1:1&passphrase={WORD}"],
+    ["file", "send", "not there", f"srt://127.0.0.1:1?passphrase={WORD}"],
+    ["file", "recv", f"srt://127.0.0.1:1?passphrase={WORD}&mss=1", "."],
     ["demo", "--seconds", "0.2"],
 ]
 

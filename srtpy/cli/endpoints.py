@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import srtpy
 from srtpy.cli.mpegts import MESSAGE_SIZE
+from srtpy.secrecy import redacted
 from srtpy.url import SrtUrl, parse_url
 
 READ_MESSAGES: Final = 64  # messages moved in one go
@@ -194,19 +195,19 @@ class UdpEnd(End):
         except ValueError:
             port = None
         if port is None:
-            raise ValueError(f"{url}: a port is needed, as in udp://239.1.1.1:5000")
+            raise ValueError(f"{redacted(url)}: a port is needed, as in udp://239.1.1.1:5000")
         self._host = (parts.hostname or "").lstrip("@")
         self._port = port
         keys = dict(parse_qsl(parts.query))
         unknown = set(keys) - {"adapter", *UDP_NUMBERS}
         if unknown:
             known = ", ".join(("adapter", *UDP_NUMBERS))
-            raise ValueError(f"{url}: unknown key {', '.join(sorted(unknown))}; there are {known}")
+            raise ValueError(f"{redacted(url)}: unknown key {', '.join(sorted(unknown))}; there are {known}")
         self._adapter = keys.pop("adapter", "")
         try:
             self._numbers = {key: int(value, 0) for key, value in keys.items()}
         except ValueError:
-            raise ValueError(f"{url}: {', '.join(UDP_NUMBERS)} are whole numbers") from None
+            raise ValueError(f"{redacted(url)}: {', '.join(UDP_NUMBERS)} are whole numbers") from None
         self._is_source = is_source
         self._socket: socket.socket | None = None
         self._partial = b""
