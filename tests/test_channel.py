@@ -226,7 +226,7 @@ def test_files_are_in_test_rawio_and_modes_are_checked() -> None:
 
 STREAM = Config(trans_type=TransType.FILE)
 MESSAGES = Config(trans_type=TransType.FILE, message_api=True)
-SMALL = {"send_buf_size": 64, "recv_buf_size": 64}
+SMALL: dict[str, Any] = {"send_buf_size": 64, "recv_buf_size": 64}
 LARGE = bytes(range(251)) * 4000  # a megabyte
 
 

@@ -33,6 +33,11 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def sending(source: Path) -> dict[str, Any]:
+    """Settings of a peer that sends a file."""
+    return {"role": "send", "in": source, "size": MESSAGE}
+
+
 def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
@@ -93,7 +98,7 @@ def test_libsrt_receives_what_we_send(we_call: bool, message_api: bool, source: 
 @both_roles
 @both_modes
 def test_we_receive_what_libsrt_sends(we_call: bool, message_api: bool, source: Path) -> None:
-    with connected(we_call, message_api, role="send", **{"in": source}, size=MESSAGE) as (conn, peer):
+    with connected(we_call, message_api, **sending(source)) as (conn, peer):
         got = receive(conn)
         sent = peer.result(30)
     assert sent["bytes"] == SIZE
@@ -137,7 +142,7 @@ def test_libsrt_s_own_file_functions(we_call: bool, source: Path, tmp_path: Path
 
 def test_we_store_what_libsrt_sends(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with connected(True, False, role="send", **{"in": source}, size=MESSAGE) as (conn, peer):
+    with connected(True, False, **sending(source)) as (conn, peer):
         with out.open("wb") as file:
             assert conn.recv_file(file, SIZE) == SIZE
         peer.result(30)
@@ -165,7 +170,7 @@ def test_both_directions_at_once(passphrase: str, source: Path, tmp_path: Path) 
 def test_encrypted(we_call: bool, source: Path, tmp_path: Path) -> None:
     data, out, secret = source.read_bytes(), tmp_path / "out", "correct horse battery"
     ours = {"passphrase": secret, "key_length": 16}
-    theirs = {"passphrase": secret, "pbkeylen": 16, "role": "receive", "out": out}
+    theirs: dict[str, Any] = {"passphrase": secret, "pbkeylen": 16, "role": "receive", "out": out}
     with connected(we_call, False, ours=ours, **theirs) as (conn, peer):
         send(conn, data, False)
         peer.result(30)
@@ -174,7 +179,7 @@ def test_encrypted(we_call: bool, source: Path, tmp_path: Path) -> None:
 
 @both_roles
 def test_libsrt_s_disk_fails_and_our_write_says_so(we_call: bool, source: Path) -> None:
-    settings = {"role": "receive", "by_file": 1, "out": "/dev/full", "count": 100 * SIZE}
+    settings: dict[str, Any] = {"role": "receive", "by_file": 1, "out": "/dev/full", "count": 100 * SIZE}
     with connected(we_call, False, **settings) as (conn, peer):
         conn.settimeout(20)
         with pytest.raises(PeerError) as caught:
@@ -219,7 +224,7 @@ def test_what_does_not_match_is_refused_by_either_side(
 def test_messages_that_may_overtake_do_so_from_libsrt() -> None:
     """Numbers of messages show the order; a lost packet delays its own message only."""
     weather = Weather(loss=0.02, delay_ms=10)
-    settings = {"role": "send", "size": 20_000, "count": 200, "in_order": 0}
+    settings: dict[str, Any] = {"role": "send", "size": 20_000, "count": 200, "in_order": 0}
     with connected(True, True, weather, 3, **settings) as (conn, peer):
         got = [int.from_bytes(message[:8], "little") for message in receive(conn)]
         assert peer.result(30)["messages"] == 200
@@ -229,7 +234,7 @@ def test_messages_that_may_overtake_do_so_from_libsrt() -> None:
 
 def test_messages_in_order_stay_so_from_libsrt() -> None:
     weather = Weather(loss=0.02, delay_ms=10)
-    settings = {"role": "send", "size": 20_000, "count": 200, "in_order": 1}
+    settings: dict[str, Any] = {"role": "send", "size": 20_000, "count": 200, "in_order": 1}
     with connected(True, True, weather, 3, **settings) as (conn, peer):
         got = [int.from_bytes(message[:8], "little") for message in receive(conn)]
         assert peer.result(30)["messages"] == 200
@@ -239,7 +244,7 @@ def test_messages_in_order_stay_so_from_libsrt() -> None:
 def test_libsrt_gives_up_what_has_expired_and_we_go_on() -> None:
     """A message in front waits for a repair that comes too late; libsrt announces what it gives up, and all ends."""
     weather = Weather(loss=0.03, delay_ms=30)
-    settings = {"role": "send", "size": 20_000, "count": 200, "ttl": 70, "in_order": 1}
+    settings: dict[str, Any] = {"role": "send", "size": 20_000, "count": 200, "ttl": 70, "in_order": 1}
     with connected(True, True, weather, 3, **settings) as (conn, peer):
         got = receive(conn)
         assert peer.result(30)["messages"] == 200

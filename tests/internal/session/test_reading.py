@@ -381,7 +381,7 @@ def test_a_large_message_read_in_parts_is_copied_once() -> None:
     rest = desk.core.messages[0][0]
     desk.reader.read(1)
     assert isinstance(rest, memoryview)
-    assert desk.core.messages[0][0].obj is rest.obj  # type: ignore[attr-defined]
+    assert desk.core.messages[0][0].obj is rest.obj
     taken = [desk.reader.read(499_998), desk.reader.read()]
     assert [(type(part), len(part)) for part in taken] == [(bytes, 499_998), (bytes, 500_000)]
 
