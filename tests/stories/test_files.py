@@ -253,8 +253,9 @@ def test_a_message_that_expires_is_given_up_as_a_whole_and_the_next_ones_arrive(
 
 
 @anyhow
-def test_the_receiver_s_failure_reaches_the_sender(birth: Birth, swapped: bool) -> None:
-    world = connected(replace(birth, config=STREAM), Link(DELAY), Link(DELAY), swapped=swapped)
+def test_the_receiver_s_failure_reaches_the_sender_though_a_copy_of_it_is_lost(birth: Birth, swapped: bool) -> None:
+    lossy = Link(DELAY, drop=packets_of(ControlType.PEERERROR, 0))
+    world = connected(replace(birth, config=STREAM), Link(DELAY), lossy, swapped=swapped, joined=16)
     Bytes(world, world.a, 500_000, 1)
     world.at(100 * MILLISECOND, lambda: world.b.end.send_peer_error(4000, world.local_time(world.b)))
     world.run_until(lambda: world.a.heard(PeerFailed), SECOND)

@@ -47,6 +47,7 @@ from srtpy.internal.packet.losses import decode_losses
 from srtpy.internal.tsbpd.timebase import TimeBase
 
 IN_CLEAR: Final = Keying()
+PEER_ERROR_COPIES: Final = 3  # ours: nobody acknowledges it; libsrt and we tell a writer once, however many come
 
 
 def _none(size: int) -> bytes:
@@ -177,7 +178,9 @@ class Connection:
             self._news.append(PeerClosed())
 
     def _on_peer_error(self, header: Header, body: bytes, now: Micros) -> None:
-        self._news.append(PeerFailed(header[1]))
+        news = PeerFailed(header[1])
+        if news not in self._news:  # it comes several times
+            self._news.append(news)
 
     def _on_extension(self, header: Header, body: bytes, now: Micros) -> None:
         subtype = control_subtype(header[0])
@@ -275,7 +278,8 @@ class Connection:
 
     def send_peer_error(self, code: int, now: Micros) -> None:
         """Tell the peer that what it sends cannot be used."""
-        self._outbox.control(ControlType.PEERERROR, code, PADDING, now)
+        for _ in range(PEER_ERROR_COPIES):
+            self._outbox.control(ControlType.PEERERROR, code, PADDING, now)
 
     # -- time -------------------------------------------------------------------------------
 

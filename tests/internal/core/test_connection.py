@@ -299,7 +299,7 @@ def test_closing_waits_for_the_acknowledgement_of_the_last_packet(ends: Ends) ->
 def test_a_keepalive_and_a_peer_error_leave_when_asked_for(ends: Ends) -> None:
     ends.connection.send_keepalive(ends.now)
     ends.connection.send_peer_error(4000, ends.now)
-    assert ends.said() == [(ControlType.KEEPALIVE, 0), (ControlType.PEERERROR, 4000)]
+    assert ends.said() == [(ControlType.KEEPALIVE, 0), *[(ControlType.PEERERROR, 4000)] * 3]
 
 
 def test_gauges_tell_what_is_in_the_buffers(ends: Ends) -> None:
