@@ -29,9 +29,10 @@ from srtpy.cli.file_carrying import (
     receive_parcel,
     send_parcel,
 )
+from srtpy.cli.file_greeting import MOST_FILES
 from srtpy.cli.file_line import Line
 from srtpy.cli.file_names import shown
-from srtpy.cli.file_outcome import STATUSES, Status, TransferError
+from srtpy.cli.file_outcome import STATUSES, Status, TransferError, nothing
 from srtpy.cli.file_progress import Display
 from srtpy.cli.file_receiving import Reception
 from srtpy.cli.file_sending import Parcel
@@ -186,15 +187,17 @@ def _send(options: argparse.Namespace, paths: list[str], line: Line, display: Di
         raise TransferError(Status.SOURCE, f"{shown(error.filename or '')}: {error.strerror}") from None
     for path, why in found.left_out:
         display.say(f"{shown(path)}: left out: {why}")
-    for index, (path, why) in enumerate(found.unreadable, 1):
-        tally.fail(-index, Status.SOURCE, path, why)
     entries = found.entries
+    if len(entries) > MOST_FILES:
+        raise TransferError(Status.SOURCE, f"{len(entries)} files are too many for one transfer: at most {MOST_FILES}")
     is_single = len(entries) == 1 and entries[0].kind is Kind.FILE
     if not entries:
         raise TransferError(Status.SOURCE, "there is nothing to send")
     if options.peer == "plain" and not is_single:
         raise ValueError("--peer plain: srt-file-transmit takes one file; name one, or have srtpy at the other side")
     parcel = Parcel(entries, secrets.token_bytes(TRANSFER), tally, is_single=is_single)
+    for path, why in found.unreadable:
+        tally.miss(path, why)
     sender = _Sender(parcel, entries[0], options.peer, options.hello_wait, display.say)
     persist(line, sender.attempt, tally, Patience(options.patience), display.say)
 
@@ -206,7 +209,8 @@ class _Sender:
         self._parcel = parcel
         self._first = first
         self._is_plain = peer == "plain"
-        self._may_be_plain = peer == "auto" and parcel.opening.is_single
+        self._may_be_plain = peer == "auto" and parcel.is_single
+        self._has_greeted = False
         self._greeting = greeting if self._may_be_plain else max(greeting, SILENCE)
         self._say = say
 
@@ -218,14 +222,19 @@ class _Sender:
             if not self._is_plain and self._converse(conn):
                 return
             send_bare(conn, self._first, tally)
-        finally:
+        except (Lost, TransferError):
             tally.sink()
+            raise
+        finally:
+            tally.afloat = nothing
 
     def _converse(self, conn: srtpy.Conn) -> bool:
         """Send with a conversation; say whether the other side has one."""
         try:
             send_parcel(conn, self._parcel, self._greeting)
         except NobodyGreets:
+            if self._has_greeted:
+                raise Lost("the other side does not greet as it did before") from None
             if not self._may_be_plain:
                 raise TransferError(
                     Status.PROTOCOL,
@@ -235,7 +244,7 @@ class _Sender:
             self._say("the other side does not greet: sending the file without checksum, as to srt-file-transmit")
             return False
         except Lost as lost:
-            self._may_be_plain = self._may_be_plain and isinstance(lost, Stranger)  # else it has greeted
+            self._has_greeted = self._has_greeted or not isinstance(lost, Stranger)
             raise
         return True
 

@@ -255,22 +255,22 @@ def receive_parcel(stream: Stream, reception: Reception, *, greets: bool, silenc
         Lost, TransferError: as they say.
     """
     with judged():
-        rest = _opening(stream, reception, greets, silence)
-        talk = ReceivingTalk(reception)
+        nonce = secrets.token_bytes(NONCE)
+        rest = _opening(stream, reception, nonce if greets else b"", silence)
+        talk = ReceivingTalk(reception, nonce)
         try:
             _receive(stream, talk, reception.tally, rest)
         except (Lost, srtpy.SRTError):
-            if not reception.is_settled:
+            if not reception.tally.is_settled:
                 raise
         finally:
             talk.close()
 
 
-def _opening(stream: Stream, reception: Reception, greets: bool, silence: float) -> bytes:
-    """Hear who sends, and return what comes after the first words."""
-    nonce = secrets.token_bytes(NONCE)
+def _opening(stream: Stream, reception: Reception, nonce: bytes, silence: float) -> bytes:
+    """Hear who sends, and return what comes after the first words; without a nonce, do not greet."""
     reader = OpeningReader(nonce)
-    if greets:
+    if nonce:
         with contextlib.suppress(srtpy.SRTError):  # a short file may have come, and its sender gone, before
             stream.write(hello(nonce))
     limit = time.monotonic() + silence
@@ -279,13 +279,13 @@ def _opening(stream: Stream, reception: Reception, greets: bool, silence: float)
             data = _hear(stream, limit)
         except Lost:
             start = reader.end()
-            if start or not greets:
+            if start or not nonce:
                 raise BareFile(start, is_all=True) from None
             raise Stranger(LEFT) from None
         if data is None:
             raise Stranger(f"the other side said nothing for {silence:g} s")
-        rest = reader.feed(data) if greets else data
-        if reader.is_bare or not greets:
+        rest = reader.feed(data) if nonce else data
+        if reader.is_bare or not nonce:
             raise BareFile(rest, is_all=False)
         if reader.opening is not None:
             reception.open(reader.opening)

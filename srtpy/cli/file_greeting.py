@@ -1,31 +1,36 @@
 """The first words of a connection: who speaks our conversation, and who just sends a file.
 
-Lives here: the receiver's greeting, the sender's answer to it, telling that answer from the bytes of a file.
+Lives here: the receiver's greeting, the sender's answer to it, telling that answer from the bytes of a file, the
+veil over what the receiver says.
 Never here: what is said afterwards (file_words.py), what to do with a peer that does not speak (file.py).
 
 srt-file-transmit sends a file's bytes and nothing else, and what it receives it stores.  So the receiver speaks
 first: a sender that knows no greeting reads nothing and never notices.  A sender that hears no greeting sends
-bare bytes.  What it says to a greeting begins with the greeting's nonce, which no file can contain by chance.
+bare bytes.  What it says to a greeting begins with the greeting itself, which no file can contain by chance.
+
+With AES-CTR both directions of a connection are under the same keystream, packet for packet: whoever listens has
+the difference of what the two sides say.  So the receiver says nothing that could be guessed.  Its greeting is a
+random number and a check of it, the sender begins with the same bytes, and that number, which the difference does
+not show, veils everything the receiver says afterwards.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from struct import Struct, error
+from struct import Struct
 from typing import Final
 
 from srtpy.cli.file_words import MalformedFrame
 
+NONCE: Final = 16  # bytes of a random number
+CHECK: Final = 8  # bytes that show it to be a greeting
+MOST_FILES: Final = 1 << 24
 VERSION: Final = 1
-NONCE: Final = 16  # bytes
-MOST_FILES: Final = 1 << 32
 
-_HELLO: Final = Struct(">12sB3x16s")
-_OPENING: Final = Struct(">12sB?2x16s16sQQ")
-_HELLO_MAGIC: Final = b"\x8bsrtpy-recv\n"
-_OPENING_MAGIC: Final = b"\x8bsrtpy-send\n"
-_DECIDES: Final = _HELLO.size
-"""So many bytes of an opening depend on the greeting alone."""
+_HELLO: Final = NONCE + CHECK
+_OPENING: Final = Struct(">B?2x16sIIQ")
+_BLOCK: Final = 32
 
 
 class NotGreeted(ValueError):
@@ -34,14 +39,35 @@ class NotGreeted(ValueError):
 
 def hello(nonce: bytes) -> bytes:
     """Return the receiver's greeting."""
-    return _HELLO.pack(_HELLO_MAGIC, VERSION, nonce)
+    return nonce + hashlib.sha256(b"srtpy file recv\0" + nonce).digest()[:CHECK]
+
+
+def _is_hello(heard: bytes) -> bool:
+    return len(heard) >= _HELLO and heard[:_HELLO] == hello(heard[:NONCE])
+
+
+class Veil:
+    """Makes what the receiver says look random to whoever does not know the greeting; twice is not at all."""
+
+    def __init__(self, nonce: bytes) -> None:
+        self._key = hashlib.sha256(b"srtpy file veil\0" + nonce).digest()
+        self._count = 0
+        self._stream = b""
+
+    def over(self, data: bytes) -> bytes:
+        """Return the next bytes with the veil over them, or taken away."""
+        while len(self._stream) < len(data):
+            self._stream += hashlib.sha256(self._key + self._count.to_bytes(8)).digest()
+            self._count += 1
+        veil, self._stream = self._stream[: len(data)], self._stream[len(data) :]
+        return (int.from_bytes(data) ^ int.from_bytes(veil)).to_bytes(len(data))
 
 
 class HelloReader:
     """The sender's ear for a greeting.
 
     Attributes:
-        nonce: what the receiver wants to hear again; empty until it has greeted.
+        nonce: the receiver's random number; empty until it has greeted.
     """
 
     def __init__(self) -> None:
@@ -57,15 +83,12 @@ class HelloReader:
         if self.nonce:
             return data
         self._heard += data
-        start = self._heard[: len(_HELLO_MAGIC)]
-        if start != _HELLO_MAGIC[: len(start)]:
-            raise NotGreeted("the other side sends, too: one of the two has to be `srtpy file recv`")
-        if len(self._heard) < _HELLO.size:
+        if len(self._heard) < _HELLO:
             return b""
-        _, version, self.nonce = _HELLO.unpack_from(self._heard)
-        if not version:
-            raise NotGreeted("the other side speaks version 0 of the conversation, which there is not")
-        return self._heard[_HELLO.size :]
+        if not _is_hello(self._heard):
+            raise NotGreeted("the other side sends, too, or is another program: it has to be `srtpy file recv`")
+        self.nonce = self._heard[:NONCE]
+        return self._heard[_HELLO:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +99,19 @@ class Opening:
         is_single: it sends one file, which may get another name here.
         transfer: the same in every connection of one transfer.
         count: how many files and folders there are.
-        size: bytes of all files.
+        left: how many of them are not settled yet.
+        size: bytes of those.
     """
 
     is_single: bool
     transfer: bytes
     count: int
+    left: int
     size: int
 
     def encode(self, nonce: bytes) -> bytes:
         """Return it as the answer to a greeting."""
-        return _OPENING.pack(_OPENING_MAGIC, VERSION, self.is_single, nonce, self.transfer, self.count, self.size)
+        return hello(nonce) + _OPENING.pack(VERSION, self.is_single, self.transfer, self.count, self.left, self.size)
 
 
 class OpeningReader:
@@ -100,7 +125,7 @@ class OpeningReader:
     def __init__(self, nonce: bytes) -> None:
         self.opening: Opening | None = None
         self.is_bare = False
-        self._nonce = nonce
+        self._hello = hello(nonce)
         self._heard = b""
 
     def feed(self, data: bytes) -> bytes:
@@ -113,34 +138,28 @@ class OpeningReader:
         if self.is_bare or self.opening is not None:
             return data
         self._heard += data
-        if self._heard.startswith(_HELLO_MAGIC):
-            raise NotGreeted("the other side receives, too: one of the two has to be `srtpy file send`")
-        if not (self._may_answer(self._heard) or _HELLO_MAGIC.startswith(self._heard)):
+        if len(self._heard) < _HELLO:
+            return b""
+        if not self._heard.startswith(self._hello):
+            if _is_hello(self._heard):
+                raise NotGreeted("the other side receives, too: one of the two has to be `srtpy file send`")
             self.is_bare = True
             return self._heard
-        if len(self._heard) < _OPENING.size:
+        if len(self._heard) < _HELLO + _OPENING.size:
             return b""
-        self.opening = _opening(self._heard[: _OPENING.size])
-        return self._heard[_OPENING.size :]
+        self.opening = _opening(self._heard[_HELLO : _HELLO + _OPENING.size])
+        return self._heard[_HELLO + _OPENING.size :]
 
     def end(self) -> bytes:
         """Return what was heard until the other side fell silent, which was then a short bare file."""
-        is_answer = len(self._heard) >= _DECIDES and self._may_answer(self._heard)
-        self.is_bare = self.opening is None and not is_answer
+        self.is_bare = self.opening is None and not self._heard.startswith(self._hello)
         return self._heard if self.is_bare else b""
-
-    def _may_answer(self, heard: bytes) -> bool:
-        magic, nonce = heard[:12], heard[_DECIDES - NONCE : _DECIDES]
-        return _OPENING_MAGIC.startswith(magic) and self._nonce.startswith(nonce)
 
 
 def _opening(data: bytes) -> Opening:
-    try:
-        _, version, is_single, _, transfer, count, size = _OPENING.unpack(data)
-    except error as reason:
-        raise MalformedFrame(str(reason)) from None
+    version, is_single, transfer, count, left, size = _OPENING.unpack(data)
     if version != VERSION:
         raise MalformedFrame(f"the sender speaks version {version} of the conversation, here it is {VERSION}")
-    if count >= MOST_FILES or (is_single and count != 1):
-        raise MalformedFrame(f"a transfer of {count} files")
-    return Opening(is_single, transfer, count, size)
+    if not 0 < count <= MOST_FILES or left > count or (is_single and count != 1):
+        raise MalformedFrame(f"a transfer of {count} files, {left} of them left")
+    return Opening(is_single, transfer, count, left, size)

@@ -7,6 +7,7 @@ Never here: what is shown while it runs (file_progress.py), who decides (file_se
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
@@ -47,6 +48,10 @@ exit status:
   {Status.STOPPED}  stopped by Ctrl-C or SIGTERM
 Of several, the first of {Status.DISK}, {Status.CHECKSUM}, {Status.SOURCE}, {Status.REFUSED} counts.
 """
+
+MOST_NAMED: Final = 1000  # files that fail and are said to
+WHOLE: Final = 255
+"""The fate of a file that is."""
 
 WORST_FIRST: Final = (Status.DISK, Status.CHECKSUM, Status.SOURCE, Status.PROTOCOL, Status.REFUSED, Status.FAILED)
 
@@ -103,22 +108,21 @@ class Tally:
         self.name = ""
         self.afloat: Callable[[], int] = nothing
         self._began: float | None = None
-        self._reached: dict[int, int] = {}
-        self._whole: set[int] = set()
-        self._present: set[int] = set()
-        self._problems: dict[int, Status] = {}
+        self._reached: dict[int, int] = {}  # of files begun and not whole
+        self._fates = bytearray()  # of each file: nothing yet, whole, or the status of its failure
+        self._counts: Counter[int] = Counter()  # how many have which
+        self._tried_again: set[int] = set()
+        self._present = self._named = 0
         self._say = say
         self._changed = changed
 
-    def reset(self) -> None:
-        """Begin anew: this is another transfer."""
-        self.files = self.size = self.moved = self.done = 0
-        for each in (self._reached, self._whole, self._present, self._problems):
+    def expect(self, files: int, size: int, *, before: int = 0) -> None:
+        """Learn how much there is, and begin to count; `before`: so many were settled with somebody else."""
+        self.moved = self.done = self._present = self._named = 0
+        self._fates = bytearray(files)
+        for each in (self._reached, self._counts, self._tried_again):
             each.clear()
-
-    def expect(self, files: int, size: int) -> None:
-        """Learn how much there is."""
-        self.files, self.size = files, size
+        self.files, self.size = files - before, size
         self._changed()
 
     def tick(self) -> None:
@@ -143,38 +147,66 @@ class Tally:
         self._reach(index, self._reached.get(index, 0) + count)
 
     def _reach(self, index: int, position: int) -> None:
-        self.done += position - self._reached.get(index, 0)
-        self._reached[index] = position
+        if self._fates[index] != WHOLE:
+            self.done += position - self._reached.get(index, 0)
+            self._reached[index] = position
         self._changed()
 
     def complete(self, index: int, *, was_there: bool = False) -> None:
         """Learn that a file, or a folder, is whole at the receiver."""
-        if was_there and index not in self._whole:
-            self._present.add(index)
-        self._whole.add(index)
-        self._problems.pop(index, None)
-        self._changed()
+        self._present += was_there and self._fates[index] != WHOLE
+        self._decide(index, WHOLE)
+        self._reached.pop(index, None)
 
-    def fail(self, index: int, status: Status, name: str | bytes, why: str) -> None:
-        """Learn that a file will not arrive, unless it is tried again, and say so."""
-        self._say(f"{shown(name)}: {why}")
-        self._problems[index] = status
+    def fail(self, index: int, status: Status, name: str | bytes, why: str, *, is_final: bool = True) -> None:
+        """Learn that a file has not arrived, for good or to be tried again, and say so."""
+        self._tell(name, why)
+        self._decide(index, status)
+        if not is_final:
+            self._tried_again.add(index)
+
+    def miss(self, name: str | bytes, why: str) -> None:
+        """Learn that something could not even be offered, and say so."""
+        self._tell(name, why)
+        self._counts[Status.SOURCE] += 1
+
+    def _tell(self, name: str | bytes, why: str) -> None:
+        self._named += 1
+        if self._named <= MOST_NAMED:
+            self._say(f"{shown(name)}: {why}")
+        elif self._named == MOST_NAMED + 1:
+            self._say("more files fail; they are not named")
+
+    def _decide(self, index: int, fate: int) -> None:
+        self._counts[self._fates[index]] -= 1
+        self._counts[fate] += 1
+        self._fates[index] = fate
+        self._tried_again.discard(index)
         self._changed()
 
     @property
     def whole(self) -> int:
         """How many files are whole at the receiver."""
-        return len(self._whole)
+        return self._counts[WHOLE]
 
     @property
     def failed(self) -> int:
-        """How many files did not arrive."""
-        return len(self._problems)
+        """How many files did not arrive, at least so far."""
+        return sum(self._counts[status] for status in WORST_FIRST)
+
+    @property
+    def open(self) -> int:
+        """How many files have no fate yet."""
+        return self.files - self.whole - self.failed
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all have found their end."""
+        return not self.open and not self._tried_again
 
     def status(self) -> Status:
         """Return the exit status that the files by themselves give."""
-        found = set(self._problems.values())
-        return next((status for status in WORST_FIRST if status in found), Status.WHOLE)
+        return next((status for status in WORST_FIRST if self._counts[status]), Status.WHOLE)
 
     def summary(self, verb: str) -> str:
         """Return the totals in a line."""
@@ -183,7 +215,7 @@ class Tally:
         of = f" of {self.files}" if self.files and self.whole != self.files else ""
         text = f"{self.whole}{of} {'file' if is_one else 'files'} {verb} whole"
         if self._present:
-            text += f" ({len(self._present)} there already)"
+            text += f" ({self._present} there already)"
         if self.failed:
             text += f", {self.failed} failed"
         return f"{text}; {size(self.moved)} in {duration(took)}, {megabits(self.moved / max(took, 1e-3))}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from srtpy.cli.file_digests import Digest
-from srtpy.cli.file_greeting import Opening
+from srtpy.cli.file_greeting import Opening, Veil
 from srtpy.cli.file_names import UnsafeName, parts_of
 from srtpy.cli.file_outcome import MEANING, Status, Tally, TransferError
 from srtpy.cli.file_store import Incoming, Refused, Store, refusal
@@ -79,10 +79,10 @@ class Reception:
 
     def open(self, opening: Opening) -> None:
         """Learn what is coming; another transfer than before begins the tally anew."""
-        if self.opening is not None and self.opening.transfer != opening.transfer:
-            self.tally.reset()
+        known = self.opening
         self.opening = opening
-        self.tally.expect(opening.count, opening.size)
+        if known is None or (known.transfer, known.count) != (opening.transfer, opening.count):
+            self.tally.expect(opening.count, opening.size, before=opening.count - opening.left)
 
     def place(self, name: bytes) -> tuple[str, ...]:
         """Return where a file of that name goes; raises `UnsafeName`."""
@@ -93,21 +93,20 @@ class Reception:
             return (self.single, *parts)
         return (self.single,)
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether everything that was announced has found its end."""
-        return self.opening is not None and self.tally.whole + self.tally.failed >= self.opening.count
-
 
 class ReceivingTalk:
     """What is said over one connection, after the opening.
+
+    Args:
+        reception: what there is to receive, and what has come.
+        nonce: of our greeting.
 
     Attributes:
         is_over: the sender has said farewell.
         failure: the disk's, after which there is nothing more to say.
     """
 
-    def __init__(self, reception: Reception) -> None:
+    def __init__(self, reception: Reception, nonce: bytes) -> None:
         self.is_over = False
         self.failure: TransferError | None = None
         self._reception = reception
@@ -120,11 +119,12 @@ class ReceivingTalk:
         self._is_skipping = False
         self._ripe: list[tuple[Promise, Incoming]] = []
         self._said: list[bytes] = []
+        self._veil = Veil(nonce)
 
     def take_said(self) -> bytes:
         """Return what is to be sent, and forget it."""
         said, self._said = b"".join(self._said), []
-        return said
+        return self._veil.over(said)
 
     def receive(self, data: bytes) -> None:
         """Take in what arrived.
@@ -160,7 +160,7 @@ class ReceivingTalk:
             self._same(word)
         else:
             self._settle_ripe()
-            if not self._reception.is_settled:
+            if self._tally.open:
                 raise MalformedFrame("a farewell before everything has found its end")
             self.is_over = True
 
@@ -348,7 +348,7 @@ class ReceivingTalk:
 
     def _fail(self, offer: Offer, verdict: Verdict, why: str = "") -> None:
         status, text = MEANING[verdict]
-        self._tally.fail(offer.index, status, offer.name, why or text)
+        self._tally.fail(offer.index, status, offer.name, why or text, is_final=verdict is not Verdict.DIFFERS)
 
     def close(self) -> None:
         """Let go of everything; what is not whole stays for another try."""

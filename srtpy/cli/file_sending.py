@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from srtpy.cli.file_digests import TooShort
-from srtpy.cli.file_greeting import HelloReader, Opening
+from srtpy.cli.file_greeting import HelloReader, Opening, Veil
 from srtpy.cli.file_outcome import MEANING, Status, Tally, TransferError
 from srtpy.cli.file_sources import Entry, Source
 from srtpy.cli.file_words import (
@@ -59,13 +59,19 @@ class Parcel:
     def __init__(self, entries: Sequence[Entry], transfer: bytes, tally: Tally, *, is_single: bool) -> None:
         self.entries = entries
         self.tally = tally
-        size = sum(entry.size for entry in entries)
-        self.opening = Opening(is_single, transfer, len(entries), size)
-        tally.expect(len(entries), size)
+        self.is_single = is_single
+        self._transfer = transfer
+        tally.expect(len(entries), sum(entry.size for entry in entries))
 
     def unsettled(self) -> list[Entry]:
         """Return what there is still to do."""
         return [entry for entry in self.entries if not entry.is_settled]
+
+    def opening(self) -> Opening:
+        """Return what is said first, over each connection."""
+        left = self.unsettled()
+        size = sum(entry.size for entry in left)
+        return Opening(self.is_single, self._transfer, len(self.entries), len(left), size)
 
 
 class SendingTalk:
@@ -81,6 +87,7 @@ class SendingTalk:
         self._parcel = parcel
         self._tally = parcel.tally
         self._hello = HelloReader()
+        self._veil: Veil | None = None
         self._frames = FrameReader(FROM_RECEIVER, has_data=False)
         self._waiting = deque(parcel.unsettled())
         self._offered: dict[int, Entry] = {}
@@ -100,8 +107,11 @@ class SendingTalk:
             TransferError: the receiver's disk has failed.
         """
         rest = self._hello.feed(data)
-        self.is_greeted = bool(self._hello.nonce)
-        for word in self._frames.feed(rest):
+        if not self._hello.nonce:
+            return
+        self.is_greeted = True
+        self._veil = self._veil or Veil(self._hello.nonce)
+        for word in self._frames.feed(self._veil.over(rest)):
             if isinstance(word, Answer):
                 self._hear_answer(word)
             elif isinstance(word, Done):
@@ -181,7 +191,7 @@ class SendingTalk:
             return b""
         if "opening" not in self._has_said:
             self._has_said.add("opening")
-            said += self._parcel.opening.encode(self._hello.nonce)
+            said += self._parcel.opening().encode(self._hello.nonce)
         while len(said) < ENOUGH:
             more = self._offers() or self._piece() or self._next_file() or self._farewell()
             if not more:

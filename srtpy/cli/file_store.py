@@ -133,8 +133,9 @@ class Incoming:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Refused(Verdict.BUSY) from None
-        if have and found.st_size != have:
-            raise Refused(Verdict.BUSY)
+        there = self._folder.status(self._partial)
+        if there is None or not os.path.samestat(there, found) or (have and found.st_size != have):
+            raise Refused(Verdict.BUSY)  # somebody has finished it, or had it, before we held it
         if not have:
             os.ftruncate(self._file, 0)
         os.lseek(self._file, have, os.SEEK_SET)

@@ -58,9 +58,8 @@ class Transfer:
     """One command at each end, and as many connections as it takes."""
 
     def __init__(self, sources: list[Path], target: Path, *, replaces: bool = False, single: str | None = None) -> None:
-        self.sent, self.received = Tally(), Tally()
         self.news: list[str] = []
-        self.sent._say = self.received._say = self.news.append
+        self.sent, self.received = Tally(self.news.append), Tally(self.news.append)
         found = gather([os.fspath(path) for path in sources])
         assert not found.left_out + found.unreadable
         entries = found.entries
@@ -68,10 +67,11 @@ class Transfer:
         self.parcel = Parcel(entries, TRANSFER, self.sent, is_single=is_single)
         self.target = target
         self.replaces, self.single = replaces, single
-        self.restart_receiver()
+        self.reception = Reception(Store(str(self.target), replaces=self.replaces), self.received, self.single)
 
     def restart_receiver(self) -> None:
         """Have a new receiver, which knows nothing but what is on the disk."""
+        self.received = Tally(self.news.append)
         self.reception = Reception(Store(str(self.target), replaces=self.replaces), self.received, self.single)
 
     def connect(
@@ -85,8 +85,9 @@ class Transfer:
         there, again = Wire(forth), Wire(back)
         self.forth, self.back = there, again
         sender = SendingTalk(self.parcel)
-        reader, receiver = OpeningReader(NONCE), ReceivingTalk(self.reception)
+        reader, receiver = OpeningReader(NONCE), ReceivingTalk(self.reception, NONCE)
         again.put(hello(NONCE))
+        is_open = False
         try:
             while not sender.is_over:
                 meanwhile()
@@ -97,7 +98,8 @@ class Transfer:
                     rest = reader.feed(heard)
                     assert not reader.is_bare
                     if reader.opening is not None:
-                        if self.reception.opening is None or not rest:
+                        if not is_open:
+                            is_open = True
                             self.reception.open(reader.opening)
                         receiver.receive(rest)
                         again.put(receiver.take_said())

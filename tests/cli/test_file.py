@@ -193,6 +193,20 @@ def test_a_receiver_that_is_killed_is_gone_on_with_by_the_next(run: Run, port: i
     assert (tmp_path / "out" / "film.mov").read_bytes() == film.read_bytes()
 
 
+def test_a_sender_that_is_killed_is_gone_on_with_by_the_next(run: Run, port: int, film: Path, tmp_path: Path) -> None:
+    receiver = receiver_at(run, port, f"{tmp_path}/out/", keys="&peeridletimeo=2000")
+    growing = tmp_path / "out" / partial_name("film.mov")
+    sender = run("send", film, f"srt://127.0.0.1:{port}?{SLOW}")
+    wait_until(lambda: growing.exists() and growing.stat().st_size > 1_000_000)
+    sender.process.kill()
+    status, said = run("send", film, f"srt://127.0.0.1:{port}").finish()  # at once: the receiver has not noticed yet
+    assert status == 0, said
+    assert float(said.rsplit("whole; ", 1)[1].split(" MB")[0]) < 5.1
+    status, said = receiver.finish()
+    assert status == 0, said
+    assert (tmp_path / "out" / "film.mov").read_bytes() == film.read_bytes()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_sender_with_its_totals(run: Run, port: int, film: Path, tmp_path: Path, number: int) -> None:
     receiver = receiver_at(run, port, f"{tmp_path}/out/", "--patience", "0")

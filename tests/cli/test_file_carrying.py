@@ -175,10 +175,10 @@ def test_somebody_who_says_nothing_is_given_up(tmp_path: Path) -> None:
 
 def test_a_file_without_a_word_is_told_from_a_conversation(tmp_path: Path) -> None:
     one, two = joined()
-    one.write(b"just bytes")
+    one.write(b"just bytes, some of a file")
     with pytest.raises(BareFile) as caught:
         receive_parcel(two, Ends(tmp_path).reception, greets=True, silence=LONG)
-    assert (caught.value.start, caught.value.is_all) == (b"just bytes", False)
+    assert (caught.value.start, caught.value.is_all) == (b"just bytes, some of a file", False)
 
 
 @pytest.mark.parametrize("greets", [False, True])
@@ -216,7 +216,7 @@ def test_two_receivers_and_two_senders_are_told(tmp_path: Path) -> None:
     with pytest.raises(TransferError, match="receives, too") as caught:
         receive_parcel(two, ends.reception, greets=True, silence=LONG)
     assert caught.value.status is Status.PROTOCOL
-    one.write(b"a file's bytes")
+    one.write(b"a file's bytes, and more of them")
     with pytest.raises(TransferError, match="sends, too") as caught:
         send_parcel(two, ends.parcel, LONG)
     assert caught.value.status is Status.PROTOCOL

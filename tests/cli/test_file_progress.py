@@ -8,7 +8,7 @@ import pytest
 
 from srtpy.cli import file_progress
 from srtpy.cli.file_outcome import STATUSES, Status, Tally
-from srtpy.cli.file_progress import Display, Rate, line
+from srtpy.cli.file_progress import Display, Rate, arrived, line
 
 
 class Screen(io.StringIO):
@@ -43,6 +43,7 @@ def test_a_line() -> None:
     tally.begin(0, "a" * 100, 0)
     assert len(line(tally, 0)) < 90
     bare = Tally()
+    bare.expect(1, 0)
     bare.begin(0, "x", 0)
     bare.move(0, 10)
     assert line(bare, 0) == "10 B, 0.00 Mbit/s  x"
@@ -66,6 +67,7 @@ def test_lines_come_at_intervals_and_news_at_once() -> None:
 def test_quiet_says_the_news_only() -> None:
     out = Screen(is_terminal=True)
     with Display(0.0, is_quiet=True, out=out) as display:
+        display.tally.expect(1, 0)
         display.tally.move(0, 5)
         display.tally.fail(0, Status.DISK, "f", "why")
     assert out.getvalue() == "f: why\n"
@@ -111,13 +113,56 @@ def test_totals() -> None:
     tally.complete(1, was_there=True)
     tally.complete(1, was_there=True)
     assert tally.summary("sent").startswith("2 files sent whole (1 there already);")
-    tally.reset()
-    assert (tally.whole, tally.failed, tally.done) == (0, 0, 0)
+    assert tally.is_settled
+    tally.expect(3, 10, before=1)
+    assert (tally.whole, tally.failed, tally.done, tally.open) == (0, 0, 0, 2)
+    tally.miss("locked", "cannot be read")
+    assert tally.status() is Status.SOURCE
+
+
+def test_what_is_tried_again_is_not_settled() -> None:
+    tally = Tally()
+    tally.expect(1, 10)
+    tally.fail(0, Status.CHECKSUM, "f", "why", is_final=False)
+    assert (tally.open, tally.is_settled, tally.status()) == (0, False, Status.CHECKSUM)
+    tally.complete(0)
+    assert (tally.is_settled, tally.status()) == (True, Status.WHOLE)
+
+
+def test_a_file_is_counted_once_however_often_it_comes() -> None:
+    tally = Tally()
+    tally.expect(1, 10)
+    for _ in range(2):
+        tally.begin(0, "f", 0)
+        tally.move(0, 10)
+        tally.complete(0)
+    assert (tally.done, tally.whole) == (10, 1)
+
+
+def test_what_was_on_the_way_is_not_moved() -> None:
+    tally = Tally()
+    tally.expect(1, 10)
+    tally.move(0, 10)
+    tally.afloat = lambda: 4
+    assert arrived(tally) == 6
+    tally.sink()
+    assert tally.moved == 6
+
+
+def test_failures_without_end_are_not_all_named() -> None:
+    said: list[str] = []
+    tally = Tally(said.append)
+    tally.expect(5_000, 0)
+    for index in range(5_000):
+        tally.fail(index, Status.REFUSED, "f", "why")
+    assert len(said) == 1_001
+    assert tally.failed == 5_000
 
 
 def test_of_several_failures_the_worst_counts() -> None:
     tally = Tally()
     assert tally.status() is Status.WHOLE
+    tally.expect(4, 0)
     for index, status in enumerate([Status.REFUSED, Status.SOURCE, Status.CHECKSUM, Status.DISK]):
         tally.fail(index, status, "f", "why")
         assert tally.status() is status

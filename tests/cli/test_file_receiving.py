@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srtpy.cli.file_greeting import Opening
+from srtpy.cli.file_greeting import Opening, Veil
 from srtpy.cli.file_names import partial_name
 from srtpy.cli.file_outcome import Status, Tally
 from srtpy.cli.file_receiving import PROMISES, RIPE, ReceivingTalk, Reception
@@ -49,13 +49,14 @@ class Listening:
         self.news: list[str] = []
         self.tally = Tally(self.news.append)
         reception = Reception(Store(str(self.folder), replaces=replaces), self.tally)
-        reception.open(Opening(False, bytes(16), count, 100))
-        self.talk = ReceivingTalk(reception)
+        reception.open(Opening(False, bytes(16), count, count, 100))
+        self.talk = ReceivingTalk(reception, bytes(16))
+        self._veil = Veil(bytes(16))
         self._reader = FrameReader(FROM_RECEIVER, has_data=False)
 
     def hear(self, *words: Word | bytes) -> list[Word | bytes]:
         self.talk.receive(b"".join(data_frame(each) if isinstance(each, bytes) else frame(each) for each in words))
-        return list(self._reader.feed(self.talk.take_said()))
+        return list(self._reader.feed(self._veil.over(self.talk.take_said())))
 
 
 @pytest.fixture

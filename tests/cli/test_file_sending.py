@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srtpy.cli.file_greeting import NotGreeted, OpeningReader, hello
+from srtpy.cli.file_greeting import NotGreeted, OpeningReader, Veil, hello
 from srtpy.cli.file_outcome import Status, Tally, TransferError
 from srtpy.cli.file_sending import OFFERS, Parcel, SendingTalk
 from srtpy.cli.file_sources import gather
@@ -52,6 +52,7 @@ class Speaking:
         self.parcel = Parcel(gather(paths).entries, bytes(16), self.tally, is_single=count == 1)
         self.talk = SendingTalk(self.parcel)
         self._opening = OpeningReader(NONCE)
+        self._veil = Veil(NONCE)
         self._reader = FrameReader(FROM_SENDER, has_data=True)
         if greeted:
             self.talk.receive(hello(NONCE))
@@ -60,7 +61,7 @@ class Speaking:
         return list(self._reader.feed(self._opening.feed(self.talk.next_data())))
 
     def hear(self, *words: Word) -> list[Word | bytes]:
-        self.talk.receive(b"".join(map(frame, words)))
+        self.talk.receive(self._veil.over(b"".join(map(frame, words))))
         return self.says()
 
 
@@ -85,11 +86,11 @@ def test_a_file(sender: Speaking) -> None:
 def test_nothing_is_said_before_the_greeting(tmp_path: Path) -> None:
     sender = Speaking(tmp_path, greeted=False)
     assert sender.talk.next_data() == b""
-    sender.talk.receive(hello(NONCE)[:31])
+    sender.talk.receive(hello(NONCE)[:23])
     assert sender.talk.next_data() == b""
     assert not sender.talk.is_greeted
     with pytest.raises(NotGreeted):
-        Speaking(tmp_path, greeted=False).talk.receive(b"some file's bytes")
+        Speaking(tmp_path, greeted=False).talk.receive(b"some file's bytes, and more of them")
 
 
 def test_it_goes_on_from_what_the_receiver_has(sender: Speaking) -> None:
@@ -175,6 +176,24 @@ def test_offers_run_ahead_but_not_without_end(tmp_path: Path) -> None:
     assert all(isinstance(word, Offer) for word in offers)
     more = sender.hear(Answer(0, Verdict.NAME))
     assert [type(word) for word in more] == [Offer]
+
+
+def test_offsets_beyond_four_gibibytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sender, have = Speaking(tmp_path), 5 << 30
+    with (tmp_path / "f0").open("r+b") as file:
+        file.seek(have)
+        file.write(b"end")
+    entry = sender.parcel.entries[0]
+    entry.look_again()
+    assert entry.size == have + 3
+    monkeypatch.setattr("srtpy.cli.file_sources.digest_of_start", lambda descriptor, count: hashlib.sha256(b"start"))
+    (offer,) = sender.says()
+    assert isinstance(offer, Offer)
+    assert offer.size == have + 3
+    answer = Answer(0, Verdict.WELCOME, have, hashlib.sha256(b"start").digest())
+    assert sender.hear(answer) == [Start(0, have), b"end", End(0, have + 3, hashlib.sha256(b"startend").digest())]
+    assert sender.tally.moved == 3
+    sender.talk.close()
 
 
 @settings(max_examples=150)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import stat
@@ -78,6 +79,23 @@ def test_two_cannot_receive_one_file(store: Store) -> None:
     assert verdict_of(store.grow, ("f",), 2) is Verdict.BUSY
     first.close()
     assert verdict_of(store.grow, ("f",), 2) is Verdict.BUSY, "it has changed since we looked"
+
+
+def test_a_file_that_is_finished_between_opening_and_locking_it_is_not_cut(
+    store: Store, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = store.grow(("f",))
+    first.write(b"whole")
+    lock = fcntl.flock
+
+    def finish_first(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        first.finish(0o600, 0, replaces=False)
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", finish_first)
+    assert verdict_of(store.grow, ("f",)) is Verdict.BUSY
+    assert (inside / "f").read_bytes() == b"whole"
 
 
 @pytest.mark.parametrize("replaces", [False, True])
