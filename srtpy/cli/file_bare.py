@@ -13,10 +13,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Final, Protocol
 
 import srtpy
-from srtpy.cli.file_carrying import READ, Lost, Stream, judged
+from srtpy.cli.file_carrying import Lost, Stream, judged, next_bytes
 from srtpy.cli.file_digests import TooShort
 from srtpy.cli.file_names import UnsafeName, parts_of
 from srtpy.cli.file_outcome import MEANING, Status, Tally, TransferError
@@ -135,11 +136,10 @@ def receive_bare(stream: Stream, store: Store, name: str, start: bytes, *, is_al
 
 
 def _fill(stream: Stream, incoming: Incoming, data: bytes, is_all: bool, moved: Callable[[int], None]) -> None:
-    stream.set_read_deadline(None)
     while data:
         incoming.write(data)
         moved(len(data))
         if is_all:
             return
         with judged():
-            data = stream.read(READ)
+            data = next_bytes(stream, inf) or b""

@@ -182,14 +182,24 @@ def _connected(line: Connecting[StreamT], patience: Patience) -> StreamT:
         raise TransferError(Status.INTERRUPTED, f"the other side did not come back: {error}") from None
 
 
+def next_bytes(stream: Stream, limit: float) -> bytes | None:
+    """Return what arrives until that instant, b"" at the end; None if nothing does.
+
+    It waits in steps: a signal that comes just before a wait without end would not be heeded until its end.
+    """
+    while True:
+        stream.set_read_deadline(min(limit, time.monotonic() + TICK))
+        try:
+            return stream.read(READ)
+        except TimeoutError:
+            if time.monotonic() >= limit:
+                return None
+
+
 def _hear(stream: Stream, limit: float) -> bytes | None:
-    """Return what arrives until then; None if nothing does."""
-    stream.set_read_deadline(limit)
-    try:
-        data = stream.read(READ)
-    except TimeoutError:
-        return None
-    if not data:
+    """Return what arrives until then; None if nothing does; raises `Lost` at the end."""
+    data = next_bytes(stream, limit)
+    if data == b"":
         raise Lost("the other side has closed the connection")
     return data
 

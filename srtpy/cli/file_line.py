@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 import srtpy
@@ -21,6 +22,7 @@ FILE_MODE: Final = "transtype=file&messageapi=0"
 FIRST_RETRY: Final = 0.2  # seconds before another call; doubles
 LONGEST_RETRY: Final = 2.0
 BUSY_WAIT: Final = 10.0  # seconds; longer than a listener takes to notice that its caller is gone
+STEP: Final = 0.5  # seconds of one wait for a caller
 LINGER: Final = 2  # seconds; what matters is waited for by other means
 BUSY: Final = srtpy.RejectReason.X_LOCKED
 """What a listener says while it serves somebody else."""
@@ -111,11 +113,15 @@ class Line:
                 raise TransferError(Status.UNREACHABLE, f"{self.name}: {error}") from None
             self._say(f"listening on {_shown(self._listener.local_addr)}")
         wait = self._timeout if limit is None else max(limit - time.monotonic(), 0.0)
-        self._listener.settimeout(wait)
-        try:
-            return self._listener.accept()
-        except (TimeoutError, BlockingIOError):
-            raise TransferError(Status.UNREACHABLE, f"{self.name}: nobody called in {wait:g} s") from None
+        until = inf if wait is None else time.monotonic() + wait
+        while True:
+            # in steps: a signal that comes just before a wait without end would not be heeded
+            self._listener.settimeout(max(min(STEP, until - time.monotonic()), 0.0))
+            try:
+                return self._listener.accept()
+            except (TimeoutError, BlockingIOError):
+                if time.monotonic() >= until:
+                    raise TransferError(Status.UNREACHABLE, f"{self.name}: nobody called in {wait:g} s") from None
 
     def _judge(self, request: srtpy.ConnRequest) -> int:
         return BUSY if self._is_busy.is_set() else 0

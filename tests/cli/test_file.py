@@ -229,6 +229,25 @@ def test_a_signal_ends_a_receiver_that_waits(run: Run, port: int, tmp_path: Path
     assert "0 files received whole" in said
 
 
+def test_a_wait_for_a_caller_is_in_steps(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # a signal that comes just before a wait without end is not heeded before something else ends the wait
+    waits: list[float | None] = []
+    settimeout = srtpy.Listener.settimeout
+
+    def noted(listener: srtpy.Listener, timeout: float | None) -> None:
+        waits.append(timeout)
+        if len(waits) == 3:
+            raise KeyboardInterrupt
+        settimeout(listener, 0.01)
+
+    monkeypatch.setattr(srtpy.Listener, "settimeout", noted)
+    line = Line(f"srt://127.0.0.1:{port}?mode=listener")
+    with pytest.raises(KeyboardInterrupt):
+        line.connect(None)
+    line.close()
+    assert waits == [0.5, 0.5, 0.5]
+
+
 def test_a_full_disk_is_both_sides_exit_status(port: int, film: Path, tmp_path: Path, run: Run) -> None:
     # a limit on the size of files stands for a disk: the kernel answers alike
     script = (
