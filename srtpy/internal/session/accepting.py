@@ -99,7 +99,9 @@ class Accepting:
         self._config = config
         self._log = Log(config.logger)
         self._lock = threading.Lock()
-        self._answerer = Answerer(config, CookieJar(secrets.token_bytes(SECRET_SIZE)), monotonic_now())
+        self._answerer = Answerer(
+            config, CookieJar(secrets.token_bytes(SECRET_SIZE), secrets.token_bytes), monotonic_now()
+        )
         self._judged: dict[Key, tuple[Request, Path]] = {}
         self._is_closed = False
         self._closer = 0

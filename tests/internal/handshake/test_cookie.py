@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srtpy.internal.clock.units import SECOND
-from srtpy.internal.handshake.cookie import WINDOW, CookieJar
+from srtpy.internal.handshake.cookie import SECRET_WINDOWS, WINDOW, CookieJar
 
 SECRET, OTHER = b"k" * 32, b"o" * 32
 REMOTE, LOCAL = ("10.0.0.1", 5000), ("10.0.0.2", 9000)
@@ -84,3 +84,32 @@ def test_guesses(cookie: int) -> None:
 
 def test_the_secret_is_not_shown() -> None:
     assert "kkk" not in repr(CookieJar(SECRET))
+
+
+def test_the_secret_changes_every_hour_and_no_cookie_dies_of_it() -> None:
+    made: list[int] = []
+
+    def entropy(size: int) -> bytes:
+        made.append(size)
+        return bytes([len(made)]) * size
+
+    jar = CookieJar(SECRET, entropy)
+    start = 1000 * WINDOW + 5
+    end = start + 3 * SECRET_WINDOWS * WINDOW
+    cookie, now = jar.bake(REMOTE, LOCAL, start), start
+    while now < end:
+        now += WINDOW // 2
+        assert jar.is_fresh(cookie, REMOTE, LOCAL, now)
+        cookie = jar.bake(REMOTE, LOCAL, now)
+    assert made == [len(SECRET)] * 3
+    forged = CookieJar(SECRET).bake(REMOTE, LOCAL, now)
+    assert not jar.is_fresh(forged, REMOTE, LOCAL, now)
+
+
+def test_a_jar_that_was_not_asked_for_long_renews_its_secret_first() -> None:
+    jar = CookieJar(SECRET, lambda size: OTHER[:size])
+    jar.bake(REMOTE, LOCAL, 0)
+    later = 10 * SECRET_WINDOWS * WINDOW
+    cookie = jar.bake(REMOTE, LOCAL, later)
+    assert cookie == CookieJar(OTHER).bake(REMOTE, LOCAL, later)
+    assert jar.is_fresh(cookie, REMOTE, LOCAL, later + WINDOW)
