@@ -8,7 +8,7 @@ import pytest
 
 from srtpy.config import Config
 from srtpy.internal.clock.units import MILLISECOND, SECOND
-from srtpy.internal.core.events import Broken, PeerClosed
+from srtpy.internal.core.events import Broken, Noteworthy, PeerClosed
 from tests.sim.link import Link
 from tests.sim.pair import Birth, connected
 from tests.sim.telling import Stream, anyhow
@@ -66,7 +66,9 @@ def test_a_live_reader_that_sleeps_gets_a_gap_and_then_the_present(birth: Birth,
     late = [delay for delay, number in zip(stream.delays(), arrived, strict=True) if number >= 5200]
     assert max(late) <= 140 * MILLISECOND
     assert not world.a.news
-    assert not world.b.news
+    (told,) = world.b.news
+    assert isinstance(told, Noteworthy)
+    assert "wait to be read" in told.text
 
 
 @anyhow

@@ -38,6 +38,7 @@ Row: TypeAlias = tuple[bytes | None, int, int, int]
 GAP: Final = 0  # ours: a finding's lateness that says the numbers are missing
 RESENT: Final = -1  # ours: a finding's lateness that says the packet was sent again, not reordered
 LEFT: Final = -2  # ours: a finding's lateness that says nobody waits for the numbers any more
+NEARLY_FULL: Final = 16  # ours: a buffer with more room than a 16th is not full; a packet that has none is a stray
 BELATED_SHARE: Final = 0.2  # libsrt core.cpp handleSocketPacketReception: weight of a new sample of belated time
 
 
@@ -160,7 +161,7 @@ class Receiver:
                 buffer.append(row)  # type: ignore[arg-type]  # its payload is there
                 room -= ahead + 1
             else:
-                self._refuse(seq)
+                self._refuse(seq, now)
                 continue
             stored += 1
             counters.recv_unique_packets += 1
@@ -205,7 +206,7 @@ class Receiver:
         average = counters.belated_time_average
         counters.belated_time_average = average + BELATED_SHARE * (max(late, 0) / MILLISECOND - average)
 
-    def _refuse(self, seq: SequenceNumber) -> None:
+    def _refuse(self, seq: SequenceNumber, now: Micros) -> None:
         """Count a packet the buffer has no place for; in live mode an empty buffer means that we have lost track."""
         self._counters.out_of_window += 1
         buffer = self._buffer
@@ -216,17 +217,17 @@ class Receiver:
                 f"packet {seq} came where {buffer.base} was expected:"
                 f" further ahead than the receive buffer's {buffer.capacity} packets"
             )
-        elif not self._has_complained:
+        elif not self._has_complained and (buffer.limit() - len(buffer)) * NEARLY_FULL <= buffer.capacity:
             self._has_complained = True
-            self.complaint = self._why_it_is_full()
+            self.complaint = self._why_it_is_full(now)
 
-    def _why_it_is_full(self) -> str:
+    def _why_it_is_full(self, now: Micros) -> str:
         """Say for people why packets are thrown away, and what to do."""
         buffer = self._buffer
-        unread, capacity = buffer.handed_over(), buffer.capacity
+        capacity, first = buffer.capacity, buffer.first_packet()
         full = f"the receive buffer of {capacity} packets is full, and what comes is thrown away: "
-        if 2 * unread >= capacity:
-            return full + f"{unread} of them wait to be read; read faster, or raise recv_buf_size and fc"
+        if 2 * buffer.handed_over() >= capacity or (first is not None and self._time_base.lateness(first[3], now) > 0):
+            return full + "most of them wait to be read; read faster, or raise recv_buf_size and fc"
         latency = self._time_base.latency / SECOND
         return full + f"at this rate a latency of {latency:g} s takes more; raise recv_buf_size and fc"
 

@@ -153,7 +153,7 @@ def test_many_packets_of_one_message_are_delivered_packet_by_packet() -> None:
     assert [row[0] for row in side.delivery.messages] == [b"aaaa", b"bbbb", b"cc"]
 
 
-@pytest.mark.parametrize(("read", "told"), [(0, "100 of them wait to be read"), (1, "a latency of 0.12 s takes more")])
+@pytest.mark.parametrize(("read", "told"), [(0, "most of them wait to be read"), (1, "a latency of 0.12 s takes more")])
 def test_a_full_buffer_is_complained_of_once_with_what_to_do(read: int, told: str) -> None:
     side = ReceivingSide(capacity=100)
     if not read:
@@ -167,6 +167,19 @@ def test_a_full_buffer_is_complained_of_once_with_what_to_do(read: int, told: st
     side.receiver.complaint = ""
     side.hear_numbers([151], LATENCY + 3)
     assert side.receiver.complaint == ""
+
+
+def test_what_is_due_and_has_not_been_handed_over_waits_to_be_read_too() -> None:
+    side = ReceivingSide(capacity=100)
+    side.hear_numbers(range(100), 0)
+    side.hear_numbers([100], LATENCY + 1)
+    assert "wait to be read" in side.receiver.complaint
+
+
+def test_a_stray_far_ahead_fills_no_buffer() -> None:
+    side = ReceivingSide(capacity=100)
+    side.hear_numbers([0, 5000], 0)
+    assert (side.counters.out_of_window, side.receiver.complaint) == (1, "")
 
 
 def test_who_sends_files_beyond_the_window_is_not_complained_of() -> None:
