@@ -45,10 +45,11 @@ TRANSFER: Final = 16  # bytes of a transfer's number
 SILENCE: Final = 30.0  # seconds that somebody who calls may say nothing at first
 
 DESCRIPTION: Final = """\
-Carry files and folders over SRT.  Either side may call or listen, as its URL says: srt://host:port calls,
-srt://:port listens.  Every file is checked by SHA-256 and gets its name in one step, when it is whole; until then
-it grows under a hidden name beside it (.NAME.srtpy-part).  A connection that is lost is made again, and goes on from
-where the receiver stands, even if a command was ended in between: run it again.
+Carry files and folders over SRT.  Either side may call or listen, as its URL says: srt://host:port calls (for 3
+seconds at first, or conntimeo=MILLISECONDS), srt://:port listens (for ever, or timeout=MILLISECONDS).  Every file is
+checked by SHA-256 and gets its name in one step, when it is whole; until then it grows under a hidden name beside it
+(.NAME.srtpy-part).  A connection that is lost is made again, and goes on from where the receiver stands, even if a
+command was ended in between: run it again.
 
 srt-file-transmit is understood in both directions, for one file at a time.  It sends no checksum and cannot go on
 after a loss.
@@ -93,9 +94,9 @@ def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     send.add_argument(
         "--hello-wait",
         type=duration,
-        default=3.0,
+        default=5.0,
         metavar="SECONDS",
-        help="with --peer auto: how long the receiver may take to greet before it is taken for srt-file-transmit (3)",
+        help="with --peer auto: how long the receiver may take to greet before it is taken for srt-file-transmit (5)",
     )
     send.set_defaults(run=run_send)
     recv = verbs.add_parser(

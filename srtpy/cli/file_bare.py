@@ -58,7 +58,7 @@ def send_bare(stream: Draining, entry: Entry, tally: Tally) -> None:
             for piece in iter(lambda: source.read(PIECE), b""):
                 stream.write(piece)
                 tally.move(entry.index, len(piece))
-            _drain(stream)
+            _drain(stream, tally)
         tally.complete(entry.index)
     except Lost as lost:
         raise TransferError(Status.INTERRUPTED, f"interrupted: {lost}; a bare file is not gone on with") from None
@@ -77,10 +77,11 @@ def afloat(stream: Draining) -> int:
     return packets * PACKET
 
 
-def _drain(stream: Draining) -> None:
+def _drain(stream: Draining, tally: Tally) -> None:
     while stream.get_option(srtpy.SockOpt.SND_DATA):
         if stream.state is not srtpy.ConnState.CONNECTED:
             raise Lost("the other side has closed the connection before it had everything")
+        tally.tick()
         time.sleep(LOOK)
 
 

@@ -35,7 +35,7 @@ class Rate:
         while len(self._seen) > 2 and self._seen[1][0] <= now - WINDOW:
             self._seen.popleft()
         began, before = self._seen[0]
-        return (moved - before) / (now - began) if now > began else 0.0
+        return max(moved - before, 0) / (now - began) if now > began else 0.0
 
 
 def arrived(tally: Tally) -> int:
@@ -107,7 +107,7 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
-            self._bar.show(self.tally, self._rate.note(self.tally.moved - self.tally.afloat()))
+            self._bar.show(self.tally, self._rate.note(max(self.tally.moved - self.tally.afloat(), 0)))
             self._bar.stop()
 
     def say(self, text: str) -> None:
@@ -123,7 +123,7 @@ class Display:
         if now < self._due or self._is_quiet:
             return
         self._due = now + self._interval
-        rate = self._rate.note(self.tally.moved - self.tally.afloat())
+        rate = self._rate.note(max(self.tally.moved - self.tally.afloat(), 0))
         if self._bar is not None:
             self._bar.show(self.tally, rate)
         else:

@@ -15,9 +15,14 @@ import pytest
 
 import srtpy
 from srtpy.cli import file as command_file
+from srtpy.cli.file_carrying import send_parcel
+from srtpy.cli.file_greeting import Veil, hello
 from srtpy.cli.file_line import Line
 from srtpy.cli.file_names import partial_name
-from srtpy.cli.file_outcome import STATUSES, Status, TransferError
+from srtpy.cli.file_outcome import STATUSES, Status, Tally, TransferError
+from srtpy.cli.file_sending import Parcel
+from srtpy.cli.file_sources import Entry
+from srtpy.cli.file_words import Answer, Kind, Verdict, frame
 from srtpy.cli.main import main
 from tests.cli.talking import digests
 from tests.conftest import free_port
@@ -340,6 +345,35 @@ def test_folders_need_somebody_who_greets(port: int, tmp_path: Path, monkeypatch
         assert main(["file", "send", "--hello-wait", "0.2", str(tmp_path / "top"), f"srt://127.0.0.1:{port}"]) == (
             Status.PROTOCOL
         )
+
+
+def test_a_hostile_sender_gets_nothing_out_of_the_folder(run: Run, port: int, film: Path, tmp_path: Path) -> None:
+    receiver = receiver_at(run, port, f"{tmp_path}/deep/out/")
+    names = [b"../escaped", os.fsencode(tmp_path) + b"/escaped", b"way/escaped", b"\x1b[2Jescaped", b"fine"]
+    (tmp_path / "deep" / "out" / "way").symlink_to(tmp_path)
+    tally = Tally()
+    entries = [Entry(index, name, str(film), Kind.FILE, 0o7777, 10, 0) for index, name in enumerate(names)]
+    line = Line(f"srt://127.0.0.1:{port}")
+    conn = line.connect(None)
+    send_parcel(conn, Parcel(entries, bytes(16), tally, is_single=False), LONG)
+    line.hang_up(conn)
+    status, said = receiver.finish()
+    assert status == tally.status() == Status.REFUSED, said
+    assert "\x1b" not in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "film.mov"]
+    assert sorted(path.name for path in (tmp_path / "deep" / "out").iterdir()) == ["fine", "way"]
+
+
+def test_a_hostile_receiver_gets_nothing_but_what_was_offered(run: Run, port: int, film: Path) -> None:
+    sender = run("send", film, f"srt://127.0.0.1:{port}?mode=listener")
+    sender.wait_to_say("listening on")
+    with srtpy.open_url(f"srt://127.0.0.1:{port}?transtype=file") as conn:
+        conn.write(hello(bytes(16)))
+        assert conn.read(24) == hello(bytes(16))
+        conn.write(Veil(bytes(16)).over(frame(Answer(7, Verdict.WELCOME))))
+        status, said = sender.finish()
+    assert status == Status.PROTOCOL
+    assert "file 7, which was not offered" in said
 
 
 def test_one_caller_at_a_time(port: int) -> None:
