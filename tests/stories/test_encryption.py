@@ -207,6 +207,28 @@ def test_cve_2026_55868_refusals_while_an_announcement_waits_take_nothing_back()
     assert all(map(is_sealed, witness.seen))
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_keys_of_any_life_in_any_weather_by_seed(seed: int) -> None:
+    """Both directions, losses, copies and packets out of order, keys that live for a few packets."""
+    luck = Random(seed)
+    life = luck.choice([7, 11, 30, 64, 100])
+    setting = config(
+        km_refresh_rate=life,
+        km_pre_announce=luck.choice([None, 1, (life - 1) // 2]),
+        crypto_mode=luck.choice([CryptoMode.CTR, CryptoMode.GCM]),
+        latency=2.0,
+    )
+    loss, copies = luck.choice([0.05, 0.15, 0.25]), luck.choice([0.0, 0.2, 1.0])
+    forth, back = (Link(DELAY, loss=loss, duplicate=copies, reorder=0.1, seed=each) for each in (seed, seed + 1000))
+    world = met(forth, back, setting)
+    for stream in both_ways(world, 600):
+        assert stream.arrived == list(range(600))
+    assert is_secured(world.a, world.b)
+    for side in (world.a, world.b):
+        assert keys(side).opening.undecrypted == 0
+        assert keys(side).sent_km >= 1
+
+
 ENFORCED_NINE = [  # (caller's passphrase, listener's, states of the caller, of the listener): libsrt's own test's cases
     ("same", "same", (2, 2), (2, 2)),
     ("same", "other", (4, 4), (4, 4)),
