@@ -9,6 +9,7 @@ Draft: 3.2.4 "ACK (Acknowledgment)", 3.2.8 "ACKACK", 4.8.1 "Packet Acknowledgeme
 
 libsrt looks every ten milliseconds whether there is something to say.  Here the first
 packet after an ACK sets the deadline of the next, so a connection at rest is not woken.
+A packet that comes by itself is acknowledged at once: who takes it in is awake anyway.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from srtpy.internal.packet.header import ControlType
 from srtpy.internal.seq.number import SequenceNumber, precedes
 
 FULL_ACK_PERIOD: Final[Micros] = 10 * MILLISECOND  # draft 4.8.1 "Packet Acknowledgement"
+LONELY: Final[Micros] = 2 * FULL_ACK_PERIOD  # ours: a packet by itself is acknowledged at once: one wake-up less
 LIGHT_ACK_PACKETS: Final = 64  # draft 4.8.1 "Packet Acknowledgement"
 LAST_ACK_NUMBER: Final = (1 << 31) - 1  # libsrt common.h CAckNo: 0 follows it
 # ours: libsrt's 300 ms before the first echo are long where it is lost and every timer waits for what it tells
@@ -71,15 +73,20 @@ class Journal:
 
 
 class Rates:
-    """What a full ACK says beside the position: how fast data arrives, what the link could carry."""
+    """What a full ACK says beside the position: how fast data arrives, what the link could carry.
 
-    __slots__ = ("_arrivals", "_hope", "_payload_size", "_peer_version")
+    Attributes:
+        are_for_files: whether the sender's pace depends on them, and on when they come.
+    """
+
+    __slots__ = ("_arrivals", "_hope", "_payload_size", "_peer_version", "are_for_files")
 
     def __init__(self, negotiated: Negotiated, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
         self._peer_version = negotiated.peer_version
         self._payload_size = negotiated.payload_size
-        self._hope = 1 if negotiated.congestion == LIVE else HOPE
+        self.are_for_files = negotiated.congestion != LIVE
+        self._hope = HOPE if self.are_for_files else 1
 
     def words(self) -> list[int]:
         """Return as many fields as the peer's version knows."""
@@ -128,7 +135,8 @@ class Acks:
     def note_arrivals(self, count: int, now: Micros) -> None:
         """Learn that data packets arrived; the buffer shows which.  Says a light ACK when they are many."""
         if now + FULL_ACK_PERIOD < self.deadline:
-            self.deadline = now + FULL_ACK_PERIOD
+            is_lonely = self.deadline == NEVER and now >= self._full_at + LONELY and not self._rates.are_for_files
+            self.deadline = now if is_lonely else now + FULL_ACK_PERIOD
         before = self._arrived
         self._arrived = arrived = before + count
         if arrived // LIGHT_ACK_PACKETS > before // LIGHT_ACK_PACKETS:

@@ -36,6 +36,7 @@ from srtpy.internal.packet.handshake import ExtensionKind
 from srtpy.internal.packet.header import (
     CONTROL,
     HEADER_SIZE,
+    PATIENT,
     ControlType,
     Datagram,
     Header,
@@ -107,7 +108,7 @@ class Connection:
 
     def receive_datagrams(self, batch: Batch, now: Micros) -> None:
         """Take in what one read of the socket brought; garbage is counted, never raised."""
-        self._liveness.heard(now)
+        self._liveness.heard(batch.arrived or now)
         for piece in batch.pieces():
             if piece.headers[0][0] < CONTROL:
                 self._receive_data(piece, now)
@@ -129,10 +130,13 @@ class Connection:
     def _receive_control(self, packet: Batch, now: Micros) -> None:
         self.counters.recv_control += 1
         header = packet.headers[0]
-        hear = self._HEAR.get(control_kind(header[0]))
+        kind = control_kind(header[0])
+        hear = self._HEAR.get(kind)
         if hear is None:
             self.counters.ignored_control += 1
             return
+        if packet.arrived and kind in PATIENT:
+            now = packet.arrived
         try:
             hear(self, header, packet.data[HEADER_SIZE:], now)
         except MalformedPacket:

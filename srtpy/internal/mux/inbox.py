@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from collections import deque
 from queue import SimpleQueue
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from srtpy.internal.mux.address import Path
 from srtpy.internal.packet.batch import Batch
+
+MANY: Final = 16  # ours: items that may wait unheard of; an idle connection has one a second
 
 Item: TypeAlias = tuple[Batch, Path] | None
 """A batch and where it came from; None is the owner's own word to wake up and look."""
@@ -28,10 +30,11 @@ class Inbox:
 
     Attributes:
         is_attended: somebody who is awake soon, and clears this first, will look: batches do not ring.
+        is_patient: the owner looks now and then anyway: what can wait does not ring.
         is_let_down: somebody has not looked, whose word it was to do so.
     """
 
-    __slots__ = ("_bell", "_is_rung", "_items", "get_nowait", "is_attended", "is_let_down", "qsize")
+    __slots__ = ("_bell", "_is_rung", "_items", "get_nowait", "is_attended", "is_let_down", "is_patient", "qsize")
 
     def __init__(self) -> None:
         self._items: deque[Item] = deque()
@@ -39,15 +42,17 @@ class Inbox:
         self._is_rung = False
         self.is_attended = False
         self.is_let_down = False
+        self.is_patient = False
         self.qsize = self._items.__len__
         """Return how many wait."""
         self.get_nowait = self._items.popleft
         """Take the oldest; IndexError if none waits."""
 
-    def put(self, item: Item) -> None:
+    def put(self, item: Item, can_wait: bool = False) -> None:
         """Put in what has come; None always rings."""
         self._items.append(item)
-        if item is None or not self.is_attended:
+        is_silent = self.is_attended or (can_wait and self.is_patient and len(self._items) < MANY)
+        if item is None or not is_silent:
             self.ring()
 
     def ring(self) -> None:

@@ -211,14 +211,16 @@ class Mux:
         reads = self._transport.read()
         if not reads:
             return None
-        total, data = self._deliver(reads)
-        return self._nap.after(data, total >= MESSAGES, now())
+        instant = now()
+        total, data = self._deliver(reads, instant)
+        return self._nap.after(data, total >= MESSAGES, instant)
 
-    def _deliver(self, reads: Reads) -> tuple[int, int]:
+    def _deliver(self, reads: Reads, instant: Micros) -> tuple[int, int]:
         """Put everything where it belongs; return how many datagrams, and how many in batches of data."""
         deliver = self._routes.deliver
         total = data = 0
         for batch, path in reads:
+            batch.arrived = instant
             deliver(batch, path)
             total += batch.count
             if batch.headers[0][0] < CONTROL:

@@ -19,7 +19,7 @@ from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.mux.farewells import Farewells
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.batch import Batch
-from srtpy.internal.packet.header import CONTROL, ControlType, SocketId
+from srtpy.internal.packet.header import CONTROL, PATIENT, ControlType, SocketId, control_kind
 
 INBOX_LIMIT: Final = 512  # ours: batches; half a second of single datagrams at 10 Mbit/s, far more once they gather
 LISTENER_LIMIT: Final = 256  # ours: batches of handshakes; a flood must not grow memory
@@ -130,7 +130,8 @@ class Routes:
             self._counters.overflowed += batch.count
             route.overflowed += batch.count
         else:
-            route.inbox.put((batch, path))
+            first = batch.headers[0][0]
+            route.inbox.put((batch, path), first >= CONTROL and batch.count == 1 and control_kind(first) in PATIENT)
 
     def _deliver_handshakes(self, batch: Batch, path: Path) -> None:
         """Give handshakes to the listener; without one, to whoever dials that address.

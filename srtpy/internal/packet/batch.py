@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from struct import Struct
 
+from srtpy.internal.clock.units import Micros
 from srtpy.internal.packet.header import CONTROL, HEADER, HEADER_SIZE, Header, MalformedPacket
 
 WALKERS: int = 256  # ours: datagram sizes whose header walker is kept; a stream uses two or three
@@ -31,9 +32,10 @@ class Batch:
         stride: the length of each datagram but perhaps the last.
         headers: a row of four integers for each datagram.
         count: how many datagrams there are.
+        arrived: when they were read, for who takes them in later; 0: not told.
     """
 
-    __slots__ = ("count", "data", "headers", "stride")
+    __slots__ = ("arrived", "count", "data", "headers", "stride")
 
     def __init__(self, data: bytes, stride: int | None = None) -> None:
         """Read the headers.
@@ -48,6 +50,7 @@ class Batch:
             raise MalformedPacket(f"a datagram of {stride} bytes is shorter than a header ({HEADER_SIZE})")
         self.data = data
         self.stride = stride
+        self.arrived: Micros = 0
         tail = size % stride
         if not tail:
             self.headers: list[Header] = list(_walker(stride).iter_unpack(data))
@@ -77,7 +80,9 @@ class Batch:
 
     def part(self, first: int, last: int) -> Batch:
         """Return the datagrams from `first` up to, not including, `last`, as a batch of their own."""
-        return Batch(self.data[first * self.stride : last * self.stride], self.stride)
+        part = Batch(self.data[first * self.stride : last * self.stride], self.stride)
+        part.arrived = self.arrived
+        return part
 
     def pieces(self) -> Iterator[Batch]:
         """Yield runs of data packets whole and control packets one by one, in order of arrival."""

@@ -59,6 +59,10 @@ class ControlType(IntEnum):
     USER_DEFINED = 0x7FFF
 
 
+PATIENT: Final = frozenset({ControlType.KEEPALIVE, ControlType.ACKACK})
+"""Control packets that only tell something: who knows when they arrived may take them in later."""
+
+
 def control_kind(first_word: int) -> int:
     """Return the control type in a control packet's first word, known or not."""
     return (first_word >> 16) & 0x7FFF

@@ -37,6 +37,7 @@ OVERDUE: Final[Micros] = 7 * MILLISECOND  # ours: so late it is broken; a thread
 # ours: whom a broken promise wakes sees to the timer's duties too; this is for the case that the socket is gone
 TIMER_SLACK: Final[Micros] = 100 * MILLISECOND  # ours: see above
 CALM: Final[Micros] = 7 * MILLISECOND  # ours: two of a steady writer's bursts; it hears of a loss so much later
+NEAR: Final[Micros] = 60 * MILLISECOND  # ours: about as long as an acknowledgement may take to be echoed
 TWO_WAYS: Final[Micros] = SECOND  # ours: what has been written so lately may wait for its pace, which needs the timer
 WORTHWHILE_ROOM: Final = 64  # ours: packets; a writer is not woken for less while more is to come
 
@@ -96,6 +97,23 @@ class Engine:
             self.torn(error)
             raise
         self.flush(now)
+
+    def receive(self, now: Micros) -> Micros:
+        """Have a turn on the receiver thread; return for how long it may sleep.
+
+        What is due soon it sees to by itself: for a packet now and then the timer thread would wake twice more.
+        """
+        intake = self.intake
+        intake.back_at = 0  # whoever asks for the time now is seen to below
+        self.stand_in()
+        self.turn(now)
+        duty = NEVER if self.fate.is_finished else self.next_duty(now)
+        if duty <= now + NEAR:
+            intake.back_at = duty
+            return max(duty - now, 0)
+        intake.back_at = NEVER
+        self.rouse_timer(now)
+        return NEVER
 
     def burst(self, now: Micros) -> None:
         """Send what has gathered; take in what has arrived and serve what is due, if it is time for that."""
@@ -183,6 +201,8 @@ class Engine:
     def rouse_timer(self, now: Micros) -> None:
         """Wake the timer thread if it would sleep past its next duty."""
         wakes_at = self.sooner.wakes_at
+        if self.intake.back_at < wakes_at:
+            wakes_at = self.intake.back_at
         if wakes_at > self.served_until and wakes_at > now:  # else its next duty cannot be earlier
             duty = self.next_duty(now)
             if duty < wakes_at:

@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from srtpy.internal.clock.units import Micros
+from srtpy.internal.clock.units import NEVER, Micros
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.batch import Batch
+from srtpy.internal.packet.header import CONTROL
 from srtpy.internal.session.neighbours import Core, Wire
 
 MOST_AT_ONCE: Final = 64  # ours: batches one lock takes in, about 3 ms of work; then others have their turn
@@ -30,16 +31,18 @@ class Intake:
 
     Attributes:
         inbox: where it waits.
+        back_at: when the receiver thread sees to what is due, unless the timer thread does; `NEVER`: it does not.
         is_ended: the inbox's owner has said that nothing more will come.
     """
 
-    __slots__ = ("_core", "_wire", "inbox", "is_ended")
+    __slots__ = ("_core", "_wire", "back_at", "inbox", "is_ended")
 
     def __init__(self, core: Core, inbox: Inbox, wire: Wire | None) -> None:
         self._core = core
         self._wire = wire
         self.inbox = inbox
         self.is_ended = False
+        self.back_at: Micros = NEVER
 
     def feed(self, now: Micros, is_wanted: bool = True) -> None:
         """Give the core what waits, or throw it away; what is too much for once is left to the receiver thread."""
@@ -98,12 +101,15 @@ def joined(batches: list[Batch]) -> list[Batch]:
         while (
             end < len(batches)
             and batches[end].stride == first.stride
+            and first.headers[0][0] < CONTROL  # control packets come one by one, each at its time
             and len(batches[end - 1].data) % first.stride == 0
         ):
             end += 1
         if end - start == 1:
             result.append(first)
         else:
-            result.append(Batch(b"".join([batch.data for batch in batches[start:end]]), first.stride))
+            together = Batch(b"".join([batch.data for batch in batches[start:end]]), first.stride)
+            together.arrived = batches[end - 1].arrived
+            result.append(together)
         start = end
     return result

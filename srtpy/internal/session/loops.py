@@ -9,20 +9,24 @@ what is taken from the inbox (intake.py).
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty
 
 from srtpy.internal.clock.monotonic import now as monotonic_now
-from srtpy.internal.clock.units import Micros
+from srtpy.internal.clock.units import NEVER, SECOND, Micros
 from srtpy.internal.session.engine import Engine
 
 
 def receive_loop(engine: Engine) -> None:
     """Feed the core with what arrives until None arrives.  Runs on the receiver thread."""
     intake, wait = engine.intake, engine.intake.inbox.wait
+    patience: float | None = None
     while not intake.is_ended:
-        wait()
+        with suppress(Empty):  # then something is due
+            wait(patience)
         with engine.lock:
-            engine.stand_in()
-            engine.turn(monotonic_now())
+            sleep = engine.receive(monotonic_now())
+        patience = None if sleep == NEVER else sleep / SECOND
 
 
 def timer_loop(engine: Engine, tell: Callable[[str], None]) -> None:

@@ -121,6 +121,7 @@ class Session:
             RuntimeError: the system has no thread left; everything is given back.
         """
         OPEN.add(self)
+        self._inbox.is_patient = True  # the timer thread keeps looking
         with self.engine.lock:
             now = monotonic_now()
             self.engine.intake.feed_batches(list(early), now)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srtpy.internal.clock.units import NEVER, SECOND
-from srtpy.internal.core.acks import FULL_ACK_PERIOD, JOURNAL_SIZE, LAST_ACK_NUMBER, Acks, Journal
+from srtpy.internal.core.acks import FULL_ACK_PERIOD, JOURNAL_SIZE, LAST_ACK_NUMBER, LONELY, Acks, Journal
 from srtpy.internal.packet.header import RETRANSMITTED, ControlType
 from srtpy.internal.seq.number import SEQ_MASK
 from tests.internal.core.receiving import LATENCY, STARTS, ReceivingSide, batch, datagram, negotiated, words
@@ -34,6 +34,24 @@ def test_ten_milliseconds_after_the_first_arrival_everything_is_acknowledged(isn
     ack = acknowledge(side, 11_000)
     assert ack == (1, [(isn + 4) & SEQ_MASK, 100_000, 50_000, 8187, 1, 1000, 1456 + 12])
     assert side.counters.sent_acks == 1
+
+
+@pytest.mark.parametrize(("congestion", "is_said"), [("live", True), ("file", False)])
+def test_a_packet_by_itself_is_acknowledged_at_once(congestion: str, is_said: bool) -> None:
+    side = ReceivingSide(congestion=congestion)
+    side.hear_numbers([0], 0)
+    acknowledge(side, FULL_ACK_PERIOD)
+    side.acks.confirm(1, FULL_ACK_PERIOD + 5)
+    soon, later = FULL_ACK_PERIOD + LONELY - 1, 2 * (FULL_ACK_PERIOD + LONELY)
+    side.hear_numbers([1], soon)
+    assert side.acks.deadline == soon + FULL_ACK_PERIOD
+    acknowledge(side, soon + FULL_ACK_PERIOD)
+    side.acks.confirm(2, soon + FULL_ACK_PERIOD + 5)
+    side.hear_numbers([2], later)
+    assert side.acks.deadline == (later if is_said else later + FULL_ACK_PERIOD)
+    assert (acknowledge(side, later) is not None) is is_said
+    side.hear_numbers([3], later + 1)
+    assert side.acks.deadline == later + FULL_ACK_PERIOD
 
 
 @pytest.mark.parametrize(("version", "size"), [(0x010505, 28), (0x010003, 28), (0x010002, 32), (0x010001, 24), (0, 24)])

@@ -393,3 +393,38 @@ def test_a_gauge_of_keys() -> None:
     assert (gauges.send_km_state, gauges.recv_km_state, gauges.key_length, gauges.cipher) == (2, 2, 16, 2)
     gauges = Ends().connection.gauges(0)
     assert (gauges.send_km_state, gauges.recv_km_state, gauges.key_length, gauges.cipher) == (0, 0, 0, 0)
+
+
+def late(ends: Ends, kind: ControlType, number: int, arrived: int) -> None:
+    """Have a control packet taken in that arrived a while ago."""
+    packet = Batch(pack_control_header(kind, number, ends.stamp(), CALLER) + PADDING)
+    packet.arrived = arrived
+    ends.connection.receive_datagrams(packet, ends.now)
+
+
+def test_what_is_taken_in_late_counts_as_heard_when_it_arrived(ends: Ends) -> None:
+    began, limit = ends.now, 5 * SECOND
+    ends.now += limit + 3
+    late(ends, ControlType.KEEPALIVE, 0, began + 2)
+    ends.connection.handle_timer(ends.now)
+    (news,) = ends.connection.events()
+    assert isinstance(news, Broken)
+
+
+def test_what_arrived_in_time_keeps_a_connection_though_it_is_taken_in_late(ends: Ends) -> None:
+    began, limit = ends.now, 5 * SECOND
+    ends.now += limit + 3
+    late(ends, ControlType.KEEPALIVE, 0, began + 4)
+    ends.connection.handle_timer(ends.now)
+    assert ends.connection.events() == []
+
+
+def test_a_round_trip_ends_when_the_echo_arrived(ends: Ends) -> None:
+    ends.data(0)
+    ends.now += 10 * MILLISECOND
+    ends.connection.handle_timer(ends.now)
+    said_at = ends.now
+    ends.said()
+    ends.now += 900 * MILLISECOND
+    late(ends, ControlType.ACKACK, 1, said_at + 700)
+    assert ends.connection.gauges(ends.now).rtt == 700

@@ -5,7 +5,7 @@ from queue import Empty
 import pytest
 
 from srtpy.internal.mux.address import Path
-from srtpy.internal.mux.inbox import Inbox, Item
+from srtpy.internal.mux.inbox import MANY, Inbox, Item
 from srtpy.internal.packet.batch import Batch
 from tests.internal.session.fakes import in_thread, until
 
@@ -54,6 +54,24 @@ def test_an_attended_one_rings_for_its_owner_only() -> None:
     inbox.ring()
     assert has_rung(inbox)
     assert inbox.qsize() == 2
+
+
+def test_what_can_wait_rings_for_a_patient_owner_only_when_there_is_much_of_it() -> None:
+    inbox = Inbox()
+    inbox.put(item(1), can_wait=True)
+    assert has_rung(inbox)
+    inbox.is_patient = True
+    for number in range(MANY - 2):
+        inbox.put(item(number), can_wait=True)
+    assert not has_rung(inbox)
+    inbox.put(item(0), can_wait=True)
+    assert has_rung(inbox), "else a flood of it would fill the inbox unheard of"
+    while inbox.qsize():
+        inbox.get_nowait()
+    inbox.put(item(1), can_wait=True)
+    assert not has_rung(inbox)
+    inbox.put(item(2))
+    assert has_rung(inbox)
 
 
 def test_whoever_waits_is_woken_by_what_comes() -> None:

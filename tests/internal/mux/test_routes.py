@@ -210,3 +210,20 @@ def test_a_shorter_last_datagram_is_looked_at_too(routes: Routes) -> None:
     first, second = inbox_of(routes), inbox_of(routes, 78)
     routes.deliver(batch(data(1), data(2), control(ControlType.ACKACK, 0, 78)), PEER)
     assert (len(contents(first)), len(contents(second))) == (2, 1)
+
+
+@pytest.mark.parametrize("kind", list(ControlType))
+def test_nobody_is_woken_for_what_only_tells_something(routes: Routes, kind: ControlType) -> None:
+    inbox = inbox_of(routes)
+    inbox.is_patient = True
+    routes.deliver(batch(control(kind)), PEER)
+    can_wait = kind in (ControlType.KEEPALIVE, ControlType.ACKACK)
+    assert inbox._is_rung is not can_wait
+    assert inbox.qsize() == 1
+
+
+def test_what_only_tells_something_hides_nothing_else(routes: Routes) -> None:
+    inbox = inbox_of(routes)
+    inbox.is_patient = True
+    routes.deliver(batch(control(ControlType.ACKACK), control(ControlType.NAK)), PEER)
+    assert inbox._is_rung

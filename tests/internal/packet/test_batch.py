@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srtpy.internal.packet.batch import Batch
-from srtpy.internal.packet.header import HEADER, HEADER_SIZE, ControlType, MalformedPacket, pack_control_header
+from srtpy.internal.packet.header import CONTROL, HEADER, HEADER_SIZE, ControlType, MalformedPacket, pack_control_header
 
 PAYLOAD = 40
 STRIDE = HEADER_SIZE + PAYLOAD
@@ -120,3 +120,10 @@ def test_pieces_keep_everything_in_order(kinds: list[bool], tail: int) -> None:
 
 def test_payloads_do_not_keep_the_read_alive() -> None:
     assert all(type(payload) is bytes for payload in mixed([data(1), data(2)]).payloads())
+
+
+def test_parts_arrived_when_the_whole_did() -> None:
+    batch = Batch(HEADER.pack(CONTROL, 0, 0, 7) + HEADER.pack(1, 0, 0, 7), 16)
+    assert batch.arrived == 0
+    batch.arrived = 77
+    assert [piece.arrived for piece in batch.pieces()] == [77, 77]

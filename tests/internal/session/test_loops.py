@@ -7,7 +7,7 @@ from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND
 from srtpy.internal.core.events import Finished, Noteworthy, PeerFailed
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
-from srtpy.internal.session.engine import Engine
+from srtpy.internal.session.engine import NEAR, Engine
 from srtpy.internal.session.loops import receive_loop, timer_loop
 from tests.internal.session.fakes import FakeCore, batch, in_thread, until
 
@@ -132,3 +132,44 @@ def test_what_there_is_to_tell_as_it_ends_is_told() -> None:
     core.on_timer = lambda now: core.news.extend([PeerFailed(4001), Noteworthy("full"), Finished()])
     timer_loop(one, told.append)
     assert ["4001" in told[0], told[1:]] == [True, ["full"]]
+
+
+def test_the_receiver_sees_to_what_is_due_soon_by_itself() -> None:
+    core, inbox = FakeCore(), Inbox()
+    one = engine(core, inbox)
+    timer = in_thread(lambda: timer_loop(one, ignore))
+    until(lambda: one.sooner.count == 1)
+    core.on_receive = lambda batch, now: setattr(core, "deadline", now + NEAR // 10)
+    receiver = in_thread(lambda: receive_loop(one))
+    inbox.put((batch(b"x"), PATH))
+    until(lambda: len(core.timer_calls) == 1)
+    with one.lock:
+        assert one.sooner.wakes_at == NEVER, "the timer thread was not woken"
+        core.deadline = monotonic_now() + NEAR // 2
+        one.intake.back_at = core.deadline
+        one.rouse_timer(monotonic_now())
+        assert one.sooner.wakes_at == NEVER
+        core.deadline -= NEAR // 4
+        one.rouse_timer(monotonic_now())
+        assert one.sooner.wakes_at == core.deadline, "but for what is due sooner it is"
+    until(lambda: len(core.timer_calls) == 2)
+    with one.lock:
+        one.fate.finished()
+        one.wake_everyone()
+    inbox.put(None)
+    timer.result()
+    receiver.result()
+
+
+def test_what_is_due_later_is_the_timer_threads() -> None:
+    core, inbox = FakeCore(), Inbox()
+    one = engine(core, inbox)
+    now = monotonic_now()
+    with one.lock:
+        core.deadline = now + NEAR + 1
+        assert one.receive(now) == NEVER
+        assert one.intake.back_at == NEVER
+        assert one.receive(now + 1) == NEAR
+        assert one.intake.back_at == core.deadline
+        one.fate.finished()
+        assert one.receive(now + 1) == NEVER
