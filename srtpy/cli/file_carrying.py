@@ -24,6 +24,7 @@ READ: Final = 1 << 20  # bytes taken at once
 TICK: Final = 0.5  # seconds between looks at how far it is while nothing is heard
 LAST_WORDS: Final = 2.0  # seconds for the other side to confirm a farewell that changes nothing
 
+AGAIN: Final = "run both commands again to go on"
 LEFT: Final = "the other side came and left without a word"
 
 
@@ -164,7 +165,7 @@ def persist(
                 continue
             patience.note((tally.moved, tally.whole, tally.failed))
             if patience.is_exhausted:
-                raise TransferError(Status.INTERRUPTED, f"interrupted: {lost}") from None
+                raise TransferError(Status.INTERRUPTED, f"interrupted: {lost}; {AGAIN}") from None
             say(f"{lost}; trying for {patience.seconds:g} s to go on")
         except KeyboardInterrupt:
             line.hang_up(stream, at_once=True)
@@ -179,7 +180,7 @@ def _connected(line: Connecting[StreamT], patience: Patience) -> StreamT:
     except TransferError as error:
         if patience.limit is None or error.status is not Status.UNREACHABLE:
             raise
-        raise TransferError(Status.INTERRUPTED, f"the other side did not come back: {error}") from None
+        raise TransferError(Status.INTERRUPTED, f"the other side did not come back: {error}; {AGAIN}") from None
 
 
 def next_bytes(stream: Stream, limit: float) -> bytes | None:

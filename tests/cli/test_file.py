@@ -168,7 +168,7 @@ def test_a_connection_that_is_lost_under_way_is_gone_on_with(run: Run, port: int
         front = network.add_route(("127.0.0.1", port))
         sender = run("send", film, f"srt://127.0.0.1:{front[1]}?{SLOW}")
         wait_until(lambda: growing.exists() and growing.stat().st_size > 1_000_000)
-        network.black_out(3.0)
+        network.black_out(LONG)  # for this connection; the next one has another port
         sender.wait_to_say("to go on")
         assert not (tmp_path / "out" / "film.mov").exists()
         status, said = sender.finish()
