@@ -9,7 +9,6 @@ some files at a time, since a disk takes many at once nearly as fast as one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -312,9 +311,11 @@ class ReceivingTalk:
         else:
             with ThreadPoolExecutor(min(WRITERS, len(ripe)), "srtpy-file") as pool:
                 verdicts = list(pool.map(self._finish, *zip(*ripe, strict=True)))
-        self._sync_folders([one for (one, _), verdict in zip(ripe, verdicts, strict=True) if verdict is Verdict.WHOLE])
+        folders = {promise.parts[:-1] for promise, _ in ripe}
+        failed = {parts for parts in folders if not self._is_synced(parts)}
         for (promise, _), verdict in zip(ripe, verdicts, strict=True):
-            self._close(promise.offer, verdict)
+            is_lost = verdict is Verdict.WHOLE and promise.parts[:-1] in failed
+            self._close(promise.offer, Verdict.DISK if is_lost else verdict)
 
     def _finish(self, promise: Promise, incoming: Incoming) -> Verdict:
         offer = promise.offer
@@ -325,12 +326,13 @@ class ReceivingTalk:
             return refusal(error)
         return Verdict.WHOLE
 
-    def _sync_folders(self, promises: Sequence[Promise]) -> None:
-        for parts in {promise.parts[:-1] for promise in promises}:
-            try:
-                self._store.folder(parts).sync()
-            except OSError as error:
-                self.failure = TransferError(Status.DISK, f"a folder could not be written: {error.strerror}")
+    def _is_synced(self, parts: tuple[str, ...]) -> bool:
+        """Bring a folder's names to the disk; say whether it took them."""
+        try:
+            self._store.folder(parts).sync()
+        except OSError:
+            return False
+        return True
 
     def _close(self, offer: Offer, verdict: Verdict) -> None:
         """Say the last word about a file."""

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -393,6 +394,25 @@ def test_one_caller_at_a_time(port: int) -> None:
         listening.hang_up(listening.connect(None))
     finally:
         listening.close()
+
+
+def test_a_listener_that_is_away_is_called_again(port: int) -> None:
+    calling, listening = (Line(f"srt://127.0.0.1:{port}?conntimeo=200{keys}") for keys in ("", "&mode=listener"))
+    found: list[srtpy.Conn] = []
+    caller = threading.Thread(target=lambda: found.append(calling.connect(time.monotonic() + LONG)))
+    caller.start()
+    time.sleep(0.3)  # it has called once and found nobody
+    served = listening.connect(time.monotonic() + LONG)
+    caller.join(LONG)
+    for line, conn in ((calling, found[0]), (listening, served)):
+        line.hang_up(conn, at_once=True)
+        line.close()
+
+
+def test_a_port_that_is_taken(port: int) -> None:
+    with srtpy.listen(("127.0.0.1", port)), pytest.raises(TransferError, match=str(port)) as caught:
+        Line(f"srt://127.0.0.1:{port}?mode=listener").connect(None)
+    assert caught.value.status is Status.UNREACHABLE
 
 
 def test_a_line_shows_no_secret() -> None:

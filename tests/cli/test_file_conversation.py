@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -218,6 +219,36 @@ def test_a_file_that_is_gone_when_its_turn_comes(tmp_path: Path) -> None:
     source.unlink()
     assert transfer.connect()
     assert os.listdir(tmp_path / "out") == ["b"]
+    assert transfer.sent.status() is transfer.received.status() is Status.SOURCE
+
+
+def test_a_source_that_cannot_be_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    transfer = Transfer([one(tmp_path, bytes(50_000)), one(tmp_path, b"2", "b")], tmp_path / "out")
+    read = os.pread
+
+    def failing(descriptor: int, count: int, at: int) -> bytes:
+        if at > 20_000:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(descriptor, count, at)
+
+    monkeypatch.setattr(os, "pread", failing)
+    assert transfer.connect()
+    assert os.listdir(tmp_path / "out") == ["b"]
+    assert transfer.sent.status() is transfer.received.status() is Status.SOURCE
+    assert any("cannot be read: Input/output error" in text for text in transfer.news)
+
+
+def test_a_file_that_changes_and_is_gone(tmp_path: Path) -> None:
+    source = one(tmp_path, bytes(50_000))
+    transfer = Transfer([source], tmp_path / "out")
+
+    def remove() -> None:
+        if transfer.sent.moved and source.exists():
+            os.truncate(source, 0)
+            source.unlink()
+
+    assert transfer.connect(meanwhile=remove)
+    assert os.listdir(tmp_path / "out") == []
     assert transfer.sent.status() is transfer.received.status() is Status.SOURCE
 
 

@@ -16,7 +16,7 @@ from srtpy.cli.file_greeting import Opening, Veil
 from srtpy.cli.file_names import partial_name
 from srtpy.cli.file_outcome import Status, Tally
 from srtpy.cli.file_receiving import PROMISES, RIPE, ReceivingTalk, Reception
-from srtpy.cli.file_store import Incoming, Store
+from srtpy.cli.file_store import Folder, Incoming, Store
 from srtpy.cli.file_words import (
     FROM_RECEIVER,
     Answer,
@@ -196,6 +196,20 @@ def test_a_disk_that_fails_at_the_end_fails_the_file(receiver: Listening, monkey
     assert receiver.hear(Start(0, 0), DATA, WHOLE) == [Done(0, Verdict.DISK)]
     assert not (receiver.folder / "f").exists()
     assert receiver.talk.failure is not None
+
+
+def test_a_name_that_does_not_reach_the_disk_fails_the_file(
+    receiver: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(folder: Folder) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Folder, "sync", broken)
+    receiver.hear(offer(), offer(b"g", index=1))
+    second = Start(1, 0), DATA, End(1, 10, WHOLE.digest)
+    assert receiver.hear(Start(0, 0), DATA, WHOLE, *second) == [Done(0, Verdict.DISK), Done(1, Verdict.DISK)]
+    assert receiver.talk.failure is not None
+    assert receiver.hear(DATA) == [], "nothing more is heard"
 
 
 def test_a_file_somebody_else_receives_is_skipped_while_it_comes(tmp_path: Path) -> None:
