@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from srtpy.internal.clock.units import Micros
 from srtpy.internal.seq.number import SequenceNumber, precedes
 
 WEIGHT: Final = 8  # libsrt core.cpp processCtrlAck: avg_iir<8>
@@ -18,15 +19,29 @@ FIRST_CAPACITY: Final = 1  # libsrt core.cpp open, m_iBandwidth
 
 
 class Feedback:
-    """Smoothed speeds at the receiver: packets per second, and bytes per second."""
+    """Smoothed speeds at the receiver: packets per second, and bytes per second.
 
-    __slots__ = ("_learnt", "_number", "_payload_size", "_position", "capacity", "delivery_bytes", "delivery_rate")
+    Attributes:
+        jitter: how much round trips vary, in microseconds; whoever measures them sets it.
+    """
+
+    __slots__ = (
+        "_learnt",
+        "_number",
+        "_payload_size",
+        "_position",
+        "capacity",
+        "delivery_bytes",
+        "delivery_rate",
+        "jitter",
+    )
 
     def __init__(self, payload_size: int, first: SequenceNumber) -> None:
         self._payload_size = payload_size
         self._number = 0  # until the first: peers may begin to count anywhere
         self._position = first
         self._learnt = first
+        self.jitter: Micros = 0
         self.capacity = FIRST_CAPACITY
         self.delivery_rate = FIRST_DELIVERY_RATE
         self.delivery_bytes = FIRST_DELIVERY_RATE * payload_size

@@ -16,7 +16,7 @@ Where we differ, and why:
 - What slows down.  libsrt goes by losses, so it mistakes a bad line for a full one (at 1 % loss and 40 ms it takes
   a third of 100 Mbit/s), and where the line is good it fills every queue until that overflows.  Here the
   round trip tells: while it shows no queue, losses up to a twentieth are the line's.  A queue we
-  drain, once, by as much as it is longer than it should be, an eighth at most.
+  drain, by as much as it is long, an eighth at a time, and then come back a little slower than before (`COST`).
 - Company.  Whoever gives way to queues gets nothing beside libsrt, which does not.  Where the queue stays (`Path`
   tells) we go by losses as well: 3 % slower, once in a round trip that loses more than a twentieth; libsrt's
   random further times lengthen its periods without end when what it sends again is lost again.
@@ -63,8 +63,10 @@ CAREFUL: Final[Micros] = 200 * MILLISECOND  # ours: the steps grow by one of the
 BOLDEST: Final = 10.0  # ours: the largest step, in draft's steps
 GROWTH: Final = 0.125  # ours: a round trip must show a queue before it is long
 OVERSHOOT: Final = 1.08  # ours: faster than this the queue would be long before it is seen
+CONTEST: Final = 4.0  # ours: the same in company, where most of what is sent may be lost
 LEAST_YIELD: Final = 0.03  # ours: the draft's own step back
 MOST_YIELD: Final = 0.125  # ours: what drains a queue of a round trip in eight
+COST: Final = 1.06  # ours: times the period, what a queue costs when it has drained; twice the draft's step back
 FURTHEST: Final = 1.4  # ours: times the period, the most that one queue is worth
 
 
@@ -104,9 +106,8 @@ class FileCC(Controller):
 
     def acknowledged(self, seq: SequenceNumber, feedback: Feedback, round_trip: Micros, now: Micros) -> None:
         """Speed up, at most once in ten milliseconds; slow down before what queues up is lost."""
-        self._path.learn(feedback)
         self._warned = 1.0
-        if self._path.acknowledged(seq, round_trip, now) and not self._is_starting:
+        if self._path.acknowledged(seq, feedback, round_trip, now) and not self._is_starting:
             self._give_way(round_trip, now)
         if now - self._stepped_at >= RATE_INTERVAL:
             self._stepped_at = now
@@ -135,7 +136,6 @@ class FileCC(Controller):
 
     def timed_out(self, feedback: Feedback, round_trip: Micros, now: Micros) -> None:
         """End slow start; what silence has lost is sent again at the pace there is."""
-        self._path.learn(feedback)
         self._end_slow_start(round_trip, now)
         self._show()
 
@@ -157,17 +157,14 @@ class FileCC(Controller):
             self._end_slow_start(round_trip, now)
         path = self._path
         rate = SECOND / self._pace
-        if path.is_shared:
-            self._speed_up(min(path.capacity / NEAR, path.capacity - rate), 1.0, round_trip)
-        elif path.is_clear:
-            bound = SECOND / (max(path.delivery_rate, path.rate, 1) * OVERSHOOT)
-            if self._pace > bound:
-                boldness = min(max((now - self._slowed_at) / CAREFUL, 1.0), BOLDEST)
-                self._speed_up(max(rate, LEAST_SPARE), boldness, round_trip)
-                self._pace = max(self._pace, bound)
+        boldness = min(max((now - self._slowed_at) / CAREFUL, 1.0), BOLDEST)
+        bound = SECOND / (max(path.rate, 1) * (CONTEST if path.is_shared else OVERSHOOT))
+        if self._pace > bound and (path.is_shared or path.is_clear):
+            spare = min(path.capacity / NEAR, path.capacity - rate) if path.is_shared else max(rate, LEAST_SPARE)
+            self._speed_up(spare, boldness, round_trip)
+            self._pace = max(self._pace, bound)
         # draft 5.2.1.2 "Congestion Avoidance": CWND_SIZE = RECEIVING_RATE * (RTT + RC_INTERVAL) / 1000000 + 16
-        carried = max(path.delivery_rate, SECOND / self._pace)
-        self._window = carried * (PATIENT_TRIPS * round_trip + RATE_INTERVAL) / SECOND + SPARE_WINDOW
+        self._window = (PATIENT_TRIPS * round_trip + RATE_INTERVAL) / self._pace + SPARE_WINDOW
 
     def _speed_up(self, spare: float, boldness: float, round_trip: Micros) -> None:
         """Take a step towards `spare` packets a second more, `boldness` times the draft's."""
@@ -177,17 +174,16 @@ class FileCC(Controller):
     def _give_way(self, round_trip: Micros, now: Micros) -> None:
         """Let a queue drain that may be ours; take it back if it is not."""
         path = self._path
-        if path.is_clear:
-            self._before = 0.0
-        elif path.is_shared:
+        if path.is_clear or path.is_shared:
             if self._before:
-                self._pace, self._before = min(self._pace, self._before), 0.0
+                cost = 1.0 if path.is_shared else COST
+                self._pace, self._before = min(self._pace, self._before * cost), 0.0
         else:
             self._slowed_at = now
             if not self._before or not path.drains:
                 self._before = self._before or self._pace
                 share = min(max(path.queue / round_trip, LEAST_YIELD), MOST_YIELD)
-                rate = min(SECOND / self._pace, max(path.delivery_rate, path.rate)) * (1 - share)
+                rate = min(SECOND / self._pace, path.rate) * (1 - share)
                 furthest = self._before * FURTHEST
                 self._pace = max(self._pace, min(SECOND / max(rate, 1), furthest, slowest(round_trip)))
 
@@ -196,9 +192,9 @@ class FileCC(Controller):
         if self._is_starting:
             self._is_starting = False
             self._slowed_at = now
-            # half the window that was too much; the smoothed rate lags behind
+            # half the window that was too much; the measured rate may lag behind, or be that of a burst
             carried = self._window / 2 * SECOND / (round_trip + RATE_INTERVAL)
-            self._pace = min(SECOND / max(self._path.delivery_rate, carried), slowest(round_trip))
+            self._pace = min(SECOND / min(max(self._path.rate, carried), 2 * carried), slowest(round_trip))
 
     def _show(self) -> None:
         """Set what the controller is asked for."""

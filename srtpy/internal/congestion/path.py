@@ -8,6 +8,9 @@ Draft: none.  5.2 "File Transfer Congestion Control (FileCC)" goes by losses alo
 A round is two round trips and the interval of acknowledgements: what a slower pace does to a queue
 cannot be seen sooner, because the round trip that the receiver reports is smoothed.
 
+The rate at which packets arrive is the receiver's measurement, but no more than what is acknowledged over three
+rounds: libsrt measures the last sixteen packets, and where they come in bursts that is ten times the truth.
+
 Whose queue it is shows when we slow down.  Ours drains.  If it stands for `STUBBORN` rounds all the same, or
 much is lost, there are others who do not give way, and then nor do we for a while.  Two of us can take
 each other for such others; therefore we try again, when something is lost, because that the others
@@ -16,6 +19,7 @@ see at the same moment.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND, Micros
@@ -24,11 +28,15 @@ from srtpy.internal.seq.number import SequenceNumber, distance
 
 ANSWERS: Final[Micros] = 10 * MILLISECOND  # draft 4.8.1 "Packet Acknowledgement": full ACKs come so often
 LEAST_QUEUE: Final[Micros] = 5 * MILLISECOND  # ours: threads that wake late look like a queue of so much
+NEAR_BY: Final[Micros] = 10 * MILLISECOND  # ours: on a path so short it is mostly the machines that are busy
 QUEUE_SHARE: Final = 8  # ours: on long paths an eighth of the round trip may be chance
 TOLERATED: Final = 0.05  # ours: libsrt's rule of 2 % is about what waits at once, which is less than is lost in a round
 STUBBORN: Final = 5  # ours: rounds in which an eighth less would have drained all that two round trips can queue
 DOUBTFUL: Final = 2  # ours: rounds after which losses count; those of slow start are our own
 DRAINING: Final = 0.8  # ours: less than that share of a queue is left after a round that drains it
+DEVIATIONS: Final = 2  # ours: what is within them is chance as well, whatever the machines are busy with
+ROUNDS: Final = 3  # ours: what is acknowledged late, with all that waited for it, would be too much for one round
+BEST_OF: Final = 4  # ours: measurements of the rate; one that waited is too little
 FIRST_CONTEST: Final[Micros] = 2 * SECOND  # ours: then we look whether the others are still there
 LONGEST_CONTEST: Final[Micros] = 32 * SECOND  # ours: each look costs us something, so they become rarer
 
@@ -38,27 +46,26 @@ class Path:
 
     Attributes:
         sent: packets that left for the first time in this round.
-        rate: packets a second, in the round before: what left or what was acknowledged, whichever was more.
+        rate: packets a second that arrive, at most.
         queue: how much longer than the shortest the round trip is.
         drains: whether the queue has become shorter by a fifth at least in the round before.
-        delivery_rate: packets a second that arrive, as the receiver measures it.
         capacity: packets a second the path could carry, the most that was ever measured.
     """
 
     __slots__ = (
-        *("_acknowledged", "_began", "_company", "_least", "_losses", "_queue_before", "_sent_before"),
-        *("_shortest", "capacity", "delivery_rate", "drains", "queue", "rate", "sent"),
+        *("_best", "_company", "_jitter", "_least", "_losses", "_queue_before", "_rounds", "_sent_before"),
+        *("_shortest", "capacity", "drains", "queue", "rate", "sent"),
     )
 
     def __init__(self, first: SequenceNumber) -> None:
         self.sent = 0
-        self.rate = 0
+        self.rate = FIRST_DELIVERY_RATE
         self.queue: Micros = 0
         self.drains = False
-        self.delivery_rate = FIRST_DELIVERY_RATE
         self.capacity = FIRST_CAPACITY
-        self._acknowledged = first
-        self._began: Micros = 0
+        self._rounds = deque([(0, first)], ROUNDS)  # when the latest rounds ended, and what was acknowledged then
+        self._best = deque([0], BEST_OF)
+        self._jitter: Micros = 0
         self._losses = 0
         self._sent_before = 0
         self._shortest: Micros = NEVER
@@ -78,30 +85,29 @@ class Path:
 
     @property
     def _chance(self) -> Micros:
-        return max(LEAST_QUEUE, self._shortest // QUEUE_SHARE)
+        shortest = self._shortest
+        return max(LEAST_QUEUE if shortest > NEAR_BY else NEAR_BY, shortest // QUEUE_SHARE, self._jitter * DEVIATIONS)
 
-    def learn(self, feedback: Feedback) -> None:
-        """Take over what the receiver measures."""
-        self.delivery_rate = feedback.delivery_rate
-        self.capacity = max(self.capacity, feedback.capacity)
-
-    def acknowledged(self, seq: SequenceNumber, round_trip: Micros, now: Micros) -> bool:
-        """Learn the round trip; return whether a round is over."""
+    def acknowledged(self, seq: SequenceNumber, feedback: Feedback, round_trip: Micros, now: Micros) -> bool:
+        """Learn the round trip and what the receiver measures; return whether a round is over."""
         self._shortest = min(self._shortest, round_trip)
         self.queue = round_trip - self._shortest
         self._least = min(self._least, self.queue)
-        elapsed = now - self._began
-        if elapsed < 2 * round_trip + ANSWERS:
-            return False
-        if self._began:
-            arrived = distance(self._acknowledged, seq)
-            self.rate = max(self.sent, arrived) * SECOND // elapsed
+        self.capacity = max(self.capacity, feedback.capacity)
+        self._jitter = feedback.jitter
+        began, _ = self._rounds[-1]
+        is_over = now - began >= 2 * round_trip + ANSWERS
+        if is_over and began:
             self._company.judge(self._least > self._chance, self.is_losing(), self._losses > 0, now)
-        self.drains = self.queue < self._queue_before * DRAINING
-        self._queue_before = self.queue
-        self._acknowledged, self._began, self._least = seq, now, NEVER
-        self._sent_before, self.sent, self._losses = self.sent, 0, 0
-        return True
+            self.drains = self.queue < self._queue_before * DRAINING
+            since, before = self._rounds[0]
+            self._best.append(distance(before, seq) * SECOND // (now - since) if since else 0)
+        if is_over:
+            self._rounds.append((now, seq))
+            self._least, self._queue_before = NEVER, self.queue
+            self._sent_before, self.sent, self._losses = self.sent, 0, 0
+        self.rate = min(feedback.delivery_rate, max(self._best)) or feedback.delivery_rate
+        return is_over
 
     def lost(self, packets: int) -> None:
         """Learn that so many packets are to be sent again."""

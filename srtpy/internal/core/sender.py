@@ -276,6 +276,7 @@ class Sender:
         round_trip.report(ack.rtt, ack.rtt_variance, self._counters.recv_packets > 0)
         if ack.receive_rate is not None and ack.capacity is not None:
             feedback.learn(ack.receive_rate, ack.capacity, ack.receive_bytes_rate)
+        feedback.jitter = round_trip.variance
         self._again.fit()
         self._controller.acknowledged(ack.seq, feedback, round_trip.smoothed, now)
 

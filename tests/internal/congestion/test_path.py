@@ -3,11 +3,14 @@ from __future__ import annotations
 import pytest
 
 from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros
+from srtpy.internal.congestion.feedback import Feedback
 from srtpy.internal.congestion.path import (
+    DEVIATIONS,
     DOUBTFUL,
     FIRST_CONTEST,
     LEAST_QUEUE,
     LONGEST_CONTEST,
+    NEAR_BY,
     STUBBORN,
     Path,
 )
@@ -18,6 +21,12 @@ FULL = 2 * RTT
 STARTS = [0, 0x7FFFFFF0]
 
 
+def measured(rate: int = 1 << 30, jitter: Micros = 0) -> Feedback:
+    feedback = Feedback(1456, 0)
+    feedback.delivery_rate, feedback.jitter = rate, jitter
+    return feedback
+
+
 class Trip:
     """A path, and rounds of 100 packets on it."""
 
@@ -25,14 +34,14 @@ class Trip:
         self.path = Path(isn)
         self.now: Micros = SECOND
         self.seq = isn
-        self.path.acknowledged(isn, RTT, self.now)
+        self.path.acknowledged(isn, measured(), RTT, self.now)
 
     def round(self, rtt: Micros = RTT, losses: int = 0, packets: int = 100) -> None:
         self.path.sent += packets
         self.path.lost(losses)
         self.seq = (self.seq + packets) & SEQ_MASK
         self.now += 2 * rtt + 10 * MILLISECOND
-        assert self.path.acknowledged(self.seq, rtt, self.now)
+        assert self.path.acknowledged(self.seq, measured(), rtt, self.now)
 
     def rounds(self, count: int, rtt: Micros, losses: int = 0) -> None:
         for _ in range(count):
@@ -45,31 +54,53 @@ class Trip:
 
 
 @pytest.mark.parametrize("isn", STARTS)
-def test_the_rate_is_what_left_or_what_arrived(isn: int) -> None:
+def test_the_rate_is_what_was_acknowledged_in_three_rounds_at_most(isn: int) -> None:
     trip = Trip(isn)
+    took = 2 * RTT + 10 * MILLISECOND
+    for packets in (100, 100, 400):
+        trip.round(packets=packets)
+    assert trip.path.rate == 200 * SECOND // took
+    for _ in range(4):
+        trip.round(packets=10)
+    assert trip.path.rate == 170 * SECOND // took, "the best of the last four"
+    for _ in range(2):
+        trip.round(packets=10)
+    assert trip.path.rate == 10 * SECOND // took
+
+
+def test_the_rate_is_not_more_than_the_receiver_measures() -> None:
+    trip = Trip()
     trip.round()
-    assert trip.path.rate == 100 * SECOND // (2 * RTT + 10 * MILLISECOND)
-    trip.path.sent = 300
     trip.round()
-    assert trip.path.rate == 400 * SECOND // (2 * RTT + 10 * MILLISECOND)
+    trip.path.acknowledged(trip.seq, measured(50), RTT, trip.now)
+    assert trip.path.rate == 50
+
+
+def test_the_capacity_is_the_most_that_was_ever_measured() -> None:
+    path, feedback = Path(0), measured()
+    for feedback.capacity in (50, 900, 20):
+        path.acknowledged(0, feedback, RTT, SECOND)
+    assert path.capacity == 900
 
 
 def test_a_round_takes_two_round_trips_and_an_interval() -> None:
     path = Path(0)
-    path.acknowledged(0, RTT, SECOND)
-    assert not path.acknowledged(1, RTT, SECOND + 2 * RTT + 10 * MILLISECOND - 1)
-    assert path.acknowledged(1, RTT, SECOND + 2 * RTT + 10 * MILLISECOND)
+    path.acknowledged(0, measured(), RTT, SECOND)
+    assert not path.acknowledged(1, measured(), RTT, SECOND + 2 * RTT + 10 * MILLISECOND - 1)
+    assert path.acknowledged(1, measured(), RTT, SECOND + 2 * RTT + 10 * MILLISECOND)
 
 
-@pytest.mark.parametrize(("rtt", "chance"), [(RTT, LEAST_QUEUE), (8 * RTT, RTT)])
+@pytest.mark.parametrize(("rtt", "chance"), [(MILLISECOND, NEAR_BY), (RTT, LEAST_QUEUE), (8 * RTT, RTT)])
 def test_a_little_longer_is_no_queue(rtt: Micros, chance: Micros) -> None:
     path = Path(0)
-    path.acknowledged(0, rtt, SECOND)
-    path.acknowledged(0, rtt + chance, SECOND)
+    path.acknowledged(0, measured(), rtt, SECOND)
+    path.acknowledged(0, measured(), rtt + chance, SECOND)
     assert path.is_clear
-    path.acknowledged(0, rtt + chance + 1, SECOND)
+    path.acknowledged(0, measured(), rtt + chance + 1, SECOND)
     assert not path.is_clear
     assert path.queue == chance + 1
+    path.acknowledged(0, measured(jitter=chance // DEVIATIONS + 1), rtt + chance + 1, SECOND)
+    assert path.is_clear, "where round trips vary more, more is chance"
 
 
 def test_a_queue_that_always_stands_is_that_of_others() -> None:
