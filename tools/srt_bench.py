@@ -23,8 +23,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.tools.libsrt_peer import MissingPeer, build
+from tools.bench_file import FILE_MEASUREMENTS
 from tools.bench_runs import MEASUREMENTS, Figures, Measurement, Pair, Target, run
 
+EVERYTHING = (*MEASUREMENTS, *FILE_MEASUREMENTS)
 Rows = dict[Pair, list[Figures]]
 BUSY = 0.3  # load for each core, before we begin, from which on figures are doubtful
 
@@ -32,9 +34,9 @@ BUSY = 0.3  # load for each core, before we begin, from which on figures are dou
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark; return 0 if every target is met."""
     chosen = parse(arguments)
-    wanted = [each for each in MEASUREMENTS if not chosen.only or each.name in chosen.only.split(",")]
+    wanted = [each for each in EVERYTHING if not chosen.only or each.name in chosen.only.split(",")]
     if not wanted:
-        print(f"--only knows: {', '.join(each.name for each in MEASUREMENTS)}", file=sys.stderr)
+        print(f"--only knows: {', '.join(each.name for each in EVERYTHING)}", file=sys.stderr)
         return 2
     load = os.getloadavg()[0]
     if load > BUSY * (os.cpu_count() or 1):

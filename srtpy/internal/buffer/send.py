@@ -130,9 +130,9 @@ class SendBuffer:
             rows.append((POSITION_SINGLE | info, stamp, message, origin, expires))
         else:
             pieces = [message[start : start + limit] for start in range(0, len(message), limit)]
-            rows.append((POSITION_FIRST | info, stamp, pieces[0], origin, expires))
-            rows += [(POSITION_MIDDLE | info, stamp, piece, origin, expires) for piece in pieces[1:-1]]
-            rows.append((POSITION_LAST | info, stamp, pieces[-1], origin, expires))
+            infos = [POSITION_MIDDLE | info] * len(pieces)
+            infos[0], infos[-1] = POSITION_FIRST | info, POSITION_LAST | info
+            rows += zip(infos, repeat(stamp), pieces, repeat(origin), repeat(expires), strict=False)
         if expires != NEVER:
             self._timed = len(rows)
 
@@ -142,11 +142,13 @@ class SendBuffer:
         They are marked as one message whose O bit is clear, as libsrt does; receivers heed neither.
         """
         self.last_message = number = next_message(self.last_message)
-        pieces = [data[place : min(place + limit, end)] for place in range(start, end, limit)]
-        rows, first = self._rows, len(self._rows)
-        rows += [(number, stamp, piece, origin, NEVER) for piece in pieces]
-        rows[first] = (POSITION_FIRST | rows[first][0], *rows[first][1:])
-        rows[-1] = (POSITION_LAST | rows[-1][0], *rows[-1][1:])
+        last = end - (end - start - 1) % limit - 1  # where the last packet begins, the only one that may be shorter
+        pieces = [data[place : place + limit] for place in range(start, last, limit)]
+        pieces.append(data[last:end])
+        infos = [number] * len(pieces)
+        infos[0] |= POSITION_FIRST
+        infos[-1] |= POSITION_LAST
+        self._rows += zip(infos, repeat(stamp), pieces, repeat(origin), repeat(NEVER), strict=False)
 
     # ---- sent ------------------------------------------------------------------------------
 
