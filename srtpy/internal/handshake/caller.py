@@ -184,18 +184,18 @@ class Caller:
         kind = control_kind(first_word) if piece.is_control else None
         if kind == ControlType.HANDSHAKE and destination in (0, self._hello.socket_id):
             # listeners built on libsrt up to 1.3.0 leave the destination 0
-            self._receive_handshake(piece.datagram(0)[HEADER_SIZE:], stamp, now)
+            self._receive_handshake(piece.datagram(0)[HEADER_SIZE:], (piece.arrived or now) - stamp, now)
         elif destination == self._hello.socket_id and kind == ControlType.SHUTDOWN and self.is_undecided:
             self._refuse(RejectReason.CLOSE, "the listener closed the connection while it was being made")
         elif destination == self._hello.socket_id:
             self._receive_early(piece, now)
 
-    def _receive_handshake(self, body: bytes, stamp: int, now: Micros) -> None:
+    def _receive_handshake(self, body: bytes, peer_start: Micros, now: Micros) -> None:
         theirs = Handshake.decode(body[:HANDSHAKE_SIZE])
         heard = _heard(theirs)
         step = None if heard is None else self._STEPS.get((self._phase, heard))
         if step is not None:
-            step(self, theirs, body[HANDSHAKE_SIZE:], now - stamp, now)
+            step(self, theirs, body[HANDSHAKE_SIZE:], peer_start, now)
 
     def _receive_early(self, piece: Batch, now: Micros) -> None:
         """Keep what is meant for the connection; before the response it says that the response was lost."""

@@ -205,7 +205,7 @@ class Accepting:
         with self._lock:
             if self._is_closed:
                 return
-            heard = self._answerer.answer(piece, path.remote, path.source, monotonic_now())
+            heard = self._answerer.answer(piece, path.remote, path.source, piece.arrived or monotonic_now())
             if isinstance(heard, Request):
                 if heard.key in self._judged:
                     return  # the application still thinks about what the answerer has long forgotten

@@ -27,7 +27,7 @@ LARGEST_DRIFT: Final[Micros] = 5 * MILLISECOND  # libsrt tsbpd_time.h TSBPD_DRIF
 FIRST_SAMPLES: Final = 100  # ours: of the first round, a second of a busy stream
 LONGEST_ROUND: Final[Micros] = 60 * SECOND  # ours: 6 ms at 100 ppm, what a pair of ordinary clocks may have
 FEWEST_SAMPLES: Final = 30  # ours: their mean is a fifth as uneven as the path; an idle peer speaks once a second
-PROMPT_OF: Final = 32  # ours: round trips of which the shortest counts, a third of a second of a busy stream
+PROMPT_OF: Final = 32  # ours: samples of which the shortest counts, a third of a second of a busy stream
 # ours: from one round to the next clocks drift by milliseconds; a stamp that says more is a jump or a lie
 LARGEST_SAMPLE: Final[Micros] = SECOND  # ours: see above
 
@@ -72,13 +72,14 @@ class DriftTracer:
         return True
 
     def _promptest(self, rtt: Micros, delay: Micros) -> tuple[Micros, Micros]:
-        """Return the sample that waited least, of this one and those of a moment before.
+        """Return the shortest round trip and the shortest delay, of this sample and those of a moment before.
 
-        A packet may wait milliseconds for a reader that naps, and so does its round trip; that is
-        neither path nor clock.
+        A packet may wait milliseconds here for a reader that naps, which is neither path nor clock.  Its peer may
+        have waited as long before it answered, which is in the round trip only: so the two need not be one packet's.
         """
-        self._latest.append((rtt, delay))
-        return min(self._latest)
+        latest = self._latest
+        latest.append((rtt, delay))
+        return min(latest)[0], min([delay for _, delay in latest])
 
     def _correct(self) -> None:
         # libsrt utilities.h DriftTracer: what exceeds the limit moves the base, a limit at a time

@@ -200,6 +200,15 @@ def test_the_window_is_what_we_can_take() -> None:
     assert asked.flow_window == 2048
 
 
+def test_the_peers_clock_is_told_by_when_its_answer_arrived() -> None:
+    one = agreeing()
+    answer = packet(response(), CALLER_ID, stamp=300)
+    answer.arrived = START + 1_500
+    one.receive_datagrams(answer, START + 9_000)
+    (event,) = one.events()
+    assert opened(event).peer_start == START + 1_200
+
+
 def test_opened() -> None:
     one = agreeing(stream_id="live/a")
     agreed = opened(hear(one, response(mss=1400, flow_window=4000), START + 2000))

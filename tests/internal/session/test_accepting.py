@@ -19,8 +19,12 @@ from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, SECOND
 from srtpy.internal.core.connection import Connection
 from srtpy.internal.core.liveness import SHUTDOWN_COPIES
+from srtpy.internal.handshake.listener import Ignored
 from srtpy.internal.handshake.negotiation import Opened, Refusal
+from srtpy.internal.mux import mux
+from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.mux import Mux
+from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import ControlType
 from srtpy.internal.packet.keymaterial import KeyState
 from srtpy.internal.session import accepting
@@ -267,6 +271,7 @@ def test_a_yes_that_comes_too_late_opens_nothing(
 ) -> None:
     def callback(request: Applicant) -> bool:
         monkeypatch.setattr(accepting, "monotonic_now", lambda: monotonic_now() + 4 * SECOND)
+        monkeypatch.setattr(mux, "now", lambda: monotonic_now() + 4 * SECOND)
         return True
 
     config = Config(linger=0.0, passphrase=passphrase)
@@ -512,6 +517,20 @@ def test_when_the_interpreter_ends_nobody_is_let_in_any_more(listener: Accepting
         with pytest.raises(TimeoutError):
             caller.receive(0.05)
     listener._is_closed = False  # so that the fixture can close it
+
+
+def test_a_request_is_dated_by_when_it_arrived(listener: Accepting, monkeypatch: pytest.MonkeyPatch) -> None:
+    dates: list[int] = []
+
+    def answer(piece: Batch, remote: object, local: object, now: int) -> Ignored:
+        dates.append(now)
+        return Ignored("a test")
+
+    monkeypatch.setattr(listener._answerer, "answer", answer)
+    request = Batch(bytes(64))
+    request.arrived = 12_345
+    listener._inbox.put((request, Path(("127.0.0.1", 9001))))
+    until(lambda: dates == [12_345])
 
 
 def test_a_forks_child_does_not_listen(listener: Accepting) -> None:

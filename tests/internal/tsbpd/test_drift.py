@@ -98,6 +98,16 @@ def test_packets_that_waited_for_a_napping_reader_are_neither_path_nor_clock() -
     assert 480 <= time_base.drift <= 600
 
 
+def test_a_peer_that_answers_when_its_writer_comes_by_does_not_hide_which_packet_waited_least() -> None:
+    """The round trip holds its wait too, so the shortest one may end with a packet that waited here."""
+    time_base = TimeBase(BASE, 0)
+    tracer = DriftTracer(time_base)
+    for turn in range(FIRST_SAMPLES + DRIFT_SAMPLES):
+        waited, answered = 0 if turn % 10 == 3 else 3_000, 7_000 if turn % 10 == 3 else 500 * (turn % 7)
+        tracer.sample(turn * 10_000, 300 + waited + answered, BASE + turn * 10_000 + 500 + waited)
+    assert 480 <= time_base.drift <= 600
+
+
 @pytest.mark.parametrize("jump", [1 << 30, -(1 << 30)])
 def test_a_stamp_that_jumps_counts_as_a_second_at_most(jump: int) -> None:
     time_base = TimeBase(BASE, 0)
