@@ -19,7 +19,7 @@ from srtpy.internal.core.acks import Acks
 from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.delivery import Delivery
 from srtpy.internal.core.echo import Echo
-from srtpy.internal.core.events import Event, Noteworthy, PeerClosed, PeerFailed
+from srtpy.internal.core.events import Broken, Event, Noteworthy, PeerClosed, PeerFailed
 from srtpy.internal.core.gauges import Gauges, Instruments
 from srtpy.internal.core.keys import Keys
 from srtpy.internal.core.liveness import Liveness
@@ -48,6 +48,8 @@ from srtpy.internal.packet.losses import decode_losses
 from srtpy.internal.tsbpd.timebase import TimeBase
 
 IN_CLEAR: Final = Keying()
+CUT_SHORT: Final = "the peer closed before all it had written had arrived; what came is only a part"
+LAST_WORD_COPIES: Final = 3  # ours: as many as of the SHUTDOWN that follows
 PEER_ERROR_COPIES: Final = 3  # ours: nobody acknowledges it; libsrt and we tell a writer once, however many come
 
 
@@ -179,7 +181,7 @@ class Connection:
 
     def _on_shutdown(self, header: Header, body: bytes, now: Micros) -> None:
         if self._liveness.peer_shut_down():
-            self._news.append(PeerClosed())
+            self._news.append(Broken(CUT_SHORT) if self._receiver.is_cut_short else PeerClosed())
 
     def _on_peer_error(self, header: Header, body: bytes, now: Micros) -> None:
         news = PeerFailed(header[1])
@@ -315,11 +317,18 @@ class Connection:
     def datagrams_to_send(self, now: Micros) -> list[Datagram]:
         """Take what is to leave now: control packets first, then data as pace and window allow."""
         if self._liveness.is_over:
-            return self._outbox.take()
+            return self._last_words(now)
         data = self.sender.take(now)
         if self.keys.deadline <= now:
             self.keys.on_deadline(now)  # sealing may have brought a new key, to be announced along with the data
         return self._outbox.take() + data if self._outbox else data
+
+    def _last_words(self, now: Micros) -> list[Datagram]:
+        """Take what is still to be said when all is over: to a reader of files also what shows that it has not all."""
+        words = self._outbox.take()
+        if words and not self._liveness.peer_closed and not self.negotiated.tsbpd_send:
+            return self.sender.last_word(now) * LAST_WORD_COPIES + words
+        return words
 
     def events(self) -> list[Event]:
         """Take the news."""

@@ -1,6 +1,6 @@
 """Which packets leave next: lost ones, new ones, and in which order.
 
-Lives here: the order of lost and new packets, probe pairs, what is counted as sent.
+Lives here: the order of lost and new packets, probe pairs, what is counted as sent, the last word.
 Never here: how many may leave (congestion, sender.py), headers (packing.py), rows (buffer).
 Draft: 4.8.2 "Packet Retransmission", 5.1.2 "Pacing", 4.11 "Bandwidth Estimation" (probe pairs).
 
@@ -29,6 +29,7 @@ from srtpy.internal.core.packing import Packing
 from srtpy.internal.core.retransmission import Retransmission
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.packet.header import Datagram
+from srtpy.internal.seq.number import SEQ_MASK
 
 PROBE_MASK: Final = 0xF  # libsrt core.h PUMASK_SEQNO_PROBE: such a packet and its follower measure the link
 PATIENCE_SHARE: Final = 4  # ours: a quarter of the latency may go into waiting, the rest is for the way and repairs
@@ -94,6 +95,22 @@ class Departure:
         counters.sent_unique_bytes += size
         self._outbox.last_said = now
         return self._packing.first_time(first, rows, now)
+
+    def last_word(self, now: Micros) -> list[Datagram]:
+        """Return the last packet written, if the peer has not acknowledged it: what precedes it and is missing shows.
+
+        It breaks no rule that still matters: nothing follows but the SHUTDOWN.
+        """
+        buffer, packing = self._buffer, self._packing
+        is_new = buffer.unsent > 0
+        place = len(buffer) - 1 if is_new else buffer.newest(buffer.sent)
+        if place < 0:
+            return []
+        seq = (buffer.base + place) & SEQ_MASK
+        row = buffer.row(seq)
+        return (
+            packing.first_time(seq, packing.sealed(seq, [row], now), now) if is_new else [packing.again(seq, row, now)]
+        )
 
     def _is_new_late(self, now: Micros) -> bool:
         buffer = self._buffer

@@ -21,7 +21,7 @@ from srtpy.internal.core.counters import Counters
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import HEADER_SIZE, RETRANSMITTED
-from srtpy.internal.seq.number import SEQ_HALF, SEQ_MASK, SequenceNumber
+from srtpy.internal.seq.number import SEQ_HALF, SEQ_MASK, SequenceNumber, distance, precedes
 from srtpy.internal.tsbpd.timebase import TimeBase
 
 Finding: TypeAlias = tuple[int, SequenceNumber, SequenceNumber, int]
@@ -52,7 +52,7 @@ class Receiver:
 
     __slots__ = (
         *("_arrivals", "_buffer", "_counters", "_flags_resent", "_has_complained", "_is_live", "_time_base"),
-        *("complaint", "failure"),
+        *("_refused", "_wants_all", "complaint", "failure"),
     )
 
     def __init__(
@@ -71,6 +71,14 @@ class Receiver:
         self._is_live = negotiated.tsbpd_receive and negotiated.tlpktdrop
         self.failure = self.complaint = ""
         self._has_complained = False
+        self._wants_all = not negotiated.tsbpd_receive
+        self._refused: SequenceNumber | None = None  # the furthest that came and was not stored
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether something is missing if nothing more comes; never where a timestamp says when, and late is lost."""
+        buffer, refused = self._buffer, self._refused
+        return self._wants_all and (len(buffer) > 0 or (refused is not None and distance(buffer.end, refused) >= 0))
 
     def accept(self, batch: Batch, now: Micros, payloads: Sequence[bytes | None] | None = None) -> Arrived:
         """Store a batch of data packets; return what it revealed.
@@ -146,6 +154,7 @@ class Receiver:
                 counters.recv_retrans += 1
                 counters.recv_retrans_bytes += len(payload or b"")
             if payload is None:
+                self._note_refused(seq)
                 continue
             ahead = (seq - buffer.end) & SEQ_MASK
             if room <= ahead < SEQ_HALF and self._leave_holes(stored, findings):
@@ -206,9 +215,14 @@ class Receiver:
         average = counters.belated_time_average
         counters.belated_time_average = average + BELATED_SHARE * (max(late, 0) / MILLISECOND - average)
 
+    def _note_refused(self, seq: SequenceNumber) -> None:
+        if self._refused is None or precedes(self._refused, seq):
+            self._refused = seq
+
     def _refuse(self, seq: SequenceNumber, now: Micros) -> None:
         """Count a packet the buffer has no place for; in live mode an empty buffer means that we have lost track."""
         self._counters.out_of_window += 1
+        self._note_refused(seq)
         buffer = self._buffer
         if not self._is_live:
             return

@@ -222,6 +222,10 @@ class Sender:
             and self._pacing.spend_at_once(len(messages), controller.period, now)
         )
 
+    def last_word(self, now: Micros) -> list[Datagram]:
+        """Return what shows the peer how much is missing, if anything is, when nothing else will leave."""
+        return self._departure.last_word(now)
+
     def _sendable(self) -> int:
         """Return how many packets may leave for the first time, as far as the windows go."""
         buffer, window = self._buffer, self._controller.window
@@ -230,8 +234,7 @@ class Sender:
         window -= buffer.sent
         if window <= 0:
             return 1 if self._silence.is_knocking and buffer.unsent else 0
-        unsent = buffer.unsent
-        return unsent if unsent < window else window
+        return min(buffer.unsent, window)
 
     # ---- answered --------------------------------------------------------------------------
 
@@ -316,11 +319,8 @@ class Sender:
         buffer = self._buffer
         if not len(buffer):
             return self._send_at
-        deadline = self._dropping.deadline
         silence = self._silence.deadline(buffer.sent, not buffer.sent and self._is_shut_out)
-        if silence < deadline:
-            deadline = silence
-        return self._send_at if self._send_at < deadline else deadline
+        return min(self._dropping.deadline, silence, self._send_at)
 
     def on_deadline(self, now: Micros) -> None:
         """Give up what is too late, and do something about a peer that does not answer."""

@@ -231,3 +231,37 @@ def test_a_packet_is_sealed_once_and_sent_again_as_it_was(isn: int) -> None:
     second = scene.part.release(0, 30, 30, LIMIT, 0)
     assert sealed == [(isn + place) & SEQ_MASK for place in range(30)]
     assert [payload for _, payload in first] == [payload for _, payload in second] == [b"%d" % seq for seq in sealed]
+
+
+def test_the_last_word_is_the_last_packet_written_again_or_for_the_first_time(isn: int) -> None:
+    scene = Scene(isn)
+    assert scene.part.last_word(0) == []
+    scene.write(30)
+    assert scene.named(scene.part.last_word(0)) == new(29, 1)
+    scene.release(30)
+    assert scene.named(scene.part.last_word(0)) == again(29)
+    scene.buffer.remove(30)
+    assert scene.part.last_word(0) == []
+
+
+def test_the_last_word_is_sealed_once() -> None:
+    sealed: list[tuple[int, int]] = []
+
+    def seal(first: int, rows: list[Row]) -> list[Row]:
+        sealed.append((first, len(rows)))
+        return [(row[0], row[1], b"sealed", row[3], row[4]) for row in rows]
+
+    scene = Scene(1000, seal)
+    scene.write(5)
+    assert [payload for _, payload in scene.part.last_word(0)] == [b"sealed"]
+    scene.part.release(5, 0, 5, LIMIT, 0)
+    assert [payload for _, payload in scene.part.last_word(0)] == [b"sealed"]
+    assert sealed == [(1004, 1), (1000, 5)]
+
+
+def test_nothing_is_said_of_what_was_given_up() -> None:
+    scene = Scene(tsbpd_send=False)
+    scene.write(5)
+    scene.release(5)
+    scene.buffer.give_up((scene.isn + 4) & SEQ_MASK)
+    assert scene.named(scene.part.last_word(0)) == again(3)

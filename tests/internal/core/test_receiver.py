@@ -415,3 +415,40 @@ def test_whatever_the_path_does_everything_comes_once_and_in_order(isn: int, see
     assert side.read() == list(range(len(side.buffer) or side.offset(side.buffer.base)))
     assert side.counters.recv_dropped == side.counters.recv_belated == side.counters.out_of_window == 0
     assert side.counters.recv_unique_packets == total
+
+
+FILE: dict[str, Any] = {"tsbpd_receive": False, "tlpktdrop": False, "message_api": False}
+
+
+@pytest.mark.parametrize("isn", STARTS)
+def test_files_are_cut_short_by_a_hole_or_by_what_there_was_no_place_for(isn: int) -> None:
+    side = ReceivingSide(isn, capacity=20, **FILE)
+    assert not side.receiver.is_cut_short
+    side.hear_numbers(range(10), 0)
+    assert not side.receiver.is_cut_short
+    side.hear_numbers([11], 0)
+    assert side.receiver.is_cut_short
+    side.resend(10, 0, 0)
+    assert not side.receiver.is_cut_short
+    side.hear_numbers([40], 0)
+    side.hear_numbers([30], 0)
+    assert side.receiver.is_cut_short
+    side.delivery.messages.clear()
+    side.hear_numbers(range(12, 30), 0)
+    side.delivery.messages.clear()
+    side.hear_numbers(range(30, 40), 0)
+    assert side.receiver.is_cut_short
+    side.hear_numbers([40], 0)
+    assert not side.receiver.is_cut_short
+
+
+def test_what_cannot_be_opened_cuts_files_short() -> None:
+    side = ReceivingSide(**FILE)
+    side.receiver.accept(batch(datagram(0)), 0, [None])
+    assert side.receiver.is_cut_short
+
+
+def test_in_live_mode_nothing_is_cut_short() -> None:
+    side = ReceivingSide(capacity=20)
+    side.hear_numbers([0, 5, 200], 0)
+    assert not side.receiver.is_cut_short
