@@ -106,7 +106,7 @@ class Wire(Protocol):
         """Keep a promise: read what has arrived, on the caller's thread."""
 
     def unregister(self, socket_id: SocketId, farewell: bytes) -> None:
-        """Forget where packets for this id go; a peer that goes on sending them is told `farewell`."""
+        """Forget where packets for this id go; a peer that goes on sending them is told `farewell`, if any."""
 
     def release(self) -> None:
         """Say that one user less needs the socket."""

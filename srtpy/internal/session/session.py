@@ -26,7 +26,8 @@ Order  one session's lock, never two at once; then nothing.  (The inbox and the 
   close on one of our two threads     begins; waits for nothing               returns at once
   linger                              the core drains, or its time is up      one SHUTDOWN
   peer gone already                   nothing to wait for                     closed at once
-  a call interrupted under the lock   broken: the core may be in pieces       SHUTDOWN; ConnectionBrokenError
+  a call interrupted under the lock   broken: the core may be in pieces       SHUTDOWN, but files' peers hear nothing
+                                                                              more; ConnectionBrokenError
   a signal's handler that interrupted another thread closes                   returns soon
     our own thread under the lock
   interpreter exits                   no linger                               one SHUTDOWN
@@ -261,7 +262,9 @@ class Session:
         self._log.error(LogCategory.CONN, f"internal error, the connection is broken: {error!r}")
 
     def _farewell(self) -> bytes:
-        """Return a SHUTDOWN, for a peer that has missed ours."""
+        """Return a SHUTDOWN, for a peer that has missed ours; nothing if it might take it for the end of a file."""
+        if not self.negotiated.tsbpd_send and not self.core.is_closed:
+            return b""
         stamp = wire_time(monotonic_now(), self.negotiated.start)
         return pack_control_header(ControlType.SHUTDOWN, 0, stamp, self.negotiated.peer_socket_id) + PADDING
 
@@ -273,7 +276,7 @@ class Session:
             self._has_given_back = True
         try:
             farewell = self._farewell()
-            if not self.core.is_closed:  # it broke in the middle of something, and has said nothing
+            if farewell and not self.core.is_closed:  # it broke in the middle of something, and has said nothing
                 self._wire.send([(farewell, b"")], self._path)
             self._wire.unregister(self.negotiated.socket_id, farewell)
             self._inbox.put(None)

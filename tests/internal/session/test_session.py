@@ -15,12 +15,14 @@ from srtpy.errors import ConnClosedError, ConnectionBrokenError, DeadlineError
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, SECOND
 from srtpy.internal.core.events import Broken, Finished, PeerClosed, PeerFailed
+from srtpy.internal.mux.address import Path
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.header import ControlType
 from srtpy.internal.session.fate import ConnState
 from srtpy.internal.session.registry import OPEN
 from srtpy.internal.session.session import Session
 from srtpy.internal.session.waiting import Deadline
-from tests.internal.session.fakes import FakeCore, Rig, batch, in_thread, row, until
+from tests.internal.session.fakes import FakeCore, FakeWire, Rig, batch, in_thread, negotiated, row, until
 
 
 @pytest.fixture
@@ -341,6 +343,24 @@ def test_a_write_that_is_interrupted_breaks_the_connection_which_ends_with_a_wor
     assert rig.wire.farewell[1] == ControlType.SHUTDOWN
     rig.session.close()
     assert rig.session.state is ConnState.CLOSED
+
+
+def test_a_write_of_a_file_that_is_interrupted_leaves_its_peer_to_the_idle_timeout() -> None:
+    """A SHUTDOWN would tell it that it has all."""
+    core, wire = FakeCore(), FakeWire()
+    terms = negotiated(tsbpd_receive=False, tsbpd_send=False)
+    session = Session(core, terms, Config(), wire, Path(("127.0.0.1", 9001)), Inbox())
+    session.start()
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    core.write = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        session.writer.write(b"x")
+    session.close()
+    assert session.state is ConnState.CLOSED
+    assert (wire.bursts, wire.farewell) == ([], b"")
 
 
 def test_a_signals_handler_may_close_whatever_it_has_interrupted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
