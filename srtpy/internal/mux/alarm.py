@@ -61,15 +61,18 @@ class AlarmClock:
 
     Args:
         wake: ends a sleep too, whenever it is readable.
+
+    Attributes:
+        descriptor: readable from when the alarm goes off until `clear`; -1 where there is no such thing.
     """
 
-    __slots__ = ("_at", "_poll", "_timer")
+    __slots__ = ("_at", "_poll", "_timer", "descriptor")
 
     def __init__(self, wake: Descriptor) -> None:
         self._at: Micros = NEVER
         self._poll = select.poll()
         self._poll.register(wake, select.POLLIN)
-        descriptor = _make_timer()
+        self.descriptor = descriptor = _make_timer()
         # a file, so that it is closed with the last reference
         self._timer = open(descriptor, "rb", buffering=0) if descriptor >= 0 else None  # noqa: SIM115
         if self._timer is not None:
@@ -94,10 +97,13 @@ class AlarmClock:
                 if self._poll.poll(min(left, LONGEST_POLL) / MILLISECOND):
                     return
             return
-        timer = self._timer.fileno()
-        if any(descriptor == timer for descriptor, _ in self._poll.poll()):
-            with suppress(BlockingIOError):  # it has been set anew meanwhile
-                os.read(timer, _TICKS)
+        if any(descriptor == self.descriptor for descriptor, _ in self._poll.poll()):
+            self.clear()
+
+    def clear(self) -> None:
+        """Forget that the alarm has gone off."""
+        with suppress(BlockingIOError):  # it has been set anew meanwhile
+            os.read(self.descriptor, _TICKS)
 
     def close(self) -> None:
         """Give the descriptor back.  Nobody may be sleeping."""

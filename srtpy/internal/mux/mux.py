@@ -45,16 +45,17 @@ class Transport(Protocol):
 
     counters: MuxCounters
     capacity: int
+    has_alarm: bool
     local_address: Address
 
     def read(self) -> Reads:
         """Return what waits, without waiting for more; raises nothing."""
 
     def wait(self) -> None:
-        """Wait for something to read, or for `wake`."""
+        """Wait for something to read, for the alarm, or for `wake`."""
 
     def set_alarm(self, instant: Micros) -> None:
-        """Have `rest` end at that instant, and not at any told before."""
+        """Have `wait` and `rest` end at that instant, and not at any told before."""
 
     def rest(self) -> None:
         """Wait for the alarm, or for `wake`; what there is to read is left alone."""
@@ -89,6 +90,7 @@ class Mux:
         self._lock = Lock()
         self._reading = Lock()
         self._promises = Promises(transport.set_alarm)
+        self._watches = transport.has_alarm
         self._users = 1
         self._ending = False
         self._thread = Thread(target=self._read_loop, name=f"srt-mux-{self.local_address[1]}", daemon=True)
@@ -176,7 +178,7 @@ class Mux:
 
         If the promise is broken the inbox rings.
         """
-        if not self._ending:
+        if self._watches and not self._ending:
             self._promises.make(inbox, by)
 
     def look(self, inbox: Inbox) -> None:
@@ -194,7 +196,7 @@ class Mux:
             while not self._ending:
                 with self._reading:
                     pause = self._read()
-                if nap.may_be_long and promises:
+                if promises and promises.end(now()) < NEVER and nap.may_be_long:
                     while not self._ending and promises.end(now()) < NEVER:
                         transport.rest()
                 elif pause:

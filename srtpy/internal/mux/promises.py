@@ -23,12 +23,13 @@ class Promises:
         set_alarm: has the one who watches wake at an instant, instead of any told before.
     """
 
-    __slots__ = ("_by", "_lock", "_set_alarm")
+    __slots__ = ("_alarm_at", "_by", "_lock", "_set_alarm")
 
     def __init__(self, set_alarm: Callable[[Micros], None]) -> None:
         self._by: dict[Inbox, Micros] = {}
         self._lock = Lock()
         self._set_alarm = set_alarm
+        self._alarm_at: Micros = 0
 
     def __len__(self) -> int:
         return len(self._by)
@@ -42,6 +43,7 @@ class Promises:
             others[inbox] = by
             inbox.is_attended = True
             if is_first:
+                self._alarm_at = by
                 self._set_alarm(by)
 
     def keep(self, inbox: Inbox) -> None:
@@ -52,7 +54,7 @@ class Promises:
     def end(self, now: Micros) -> Micros:
         """Have the inboxes of broken promises ring; return when the next one will be broken, `NEVER` if there is none.
 
-        The alarm is set to that.
+        The alarm is set to that, if it has gone off.
         """
         with self._lock:
             broken = [inbox for inbox, by in self._by.items() if by <= now]
@@ -60,7 +62,8 @@ class Promises:
                 del self._by[inbox]
                 inbox.is_attended, inbox.is_let_down = False, True
             earliest = min(self._by.values(), default=NEVER)
-            if earliest < NEVER:
+            if earliest < NEVER and self._alarm_at <= now:
+                self._alarm_at = earliest
                 self._set_alarm(earliest)
         for inbox in broken:
             inbox.ring()

@@ -57,6 +57,7 @@ class UdpSocket:
         "_wake",
         "capacity",
         "counters",
+        "has_alarm",
         "local_address",
         "remote_address",
         "send",
@@ -81,8 +82,12 @@ class UdpSocket:
         self._poll.register(sock, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
         self._alarm = AlarmClock(self._wake)
+        self.has_alarm = self._alarm.descriptor >= 0
+        """Whether `wait` and `rest` can be told when to end."""
+        if self.has_alarm:
+            self._poll.register(self._alarm.descriptor, select.POLLIN)
         self.set_alarm = self._alarm.set
-        """Have `rest` end at that instant, and not at any told before."""
+        """Have `wait` and `rest` end at that instant, and not at any told before."""
 
     @property
     def reading(self) -> Reading:
@@ -107,7 +112,7 @@ class UdpSocket:
             return []
 
     def wait(self) -> None:
-        """Wait until there is something to read, or for `wake`; for `ERROR_PAUSE` alone after an error."""
+        """Wait for something to read, for the alarm, or for `wake`; for `ERROR_PAUSE` alone after an error."""
         if self._troubled:
             self._troubled = False
             waking = select.poll()
@@ -115,8 +120,11 @@ class UdpSocket:
             ready = waking.poll(ERROR_PAUSE)
         else:
             ready = self._poll.poll()
-        if any(descriptor == self._wake.fileno() for descriptor, _ in ready):
-            os.eventfd_read(self._wake.fileno())
+        for descriptor, _ in ready:
+            if descriptor == self._wake.fileno():
+                os.eventfd_read(descriptor)
+            elif descriptor == self._alarm.descriptor:
+                self._alarm.clear()
 
     def rest(self) -> None:
         """Wait for the alarm, or for `wake`; what there is to read is left alone."""

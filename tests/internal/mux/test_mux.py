@@ -15,6 +15,7 @@ import pytest
 from srtpy.config import Config
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import SECOND
+from srtpy.internal.mux import alarm
 from srtpy.internal.mux import mux as mux_module
 from srtpy.internal.mux.address import Address, Path
 from srtpy.internal.mux.counters import MuxCounters
@@ -216,6 +217,7 @@ class Scripted:
         self.waits = 0
         self.closed = Event()
         self.exhausted = Event()
+        self.has_alarm = True
         self.alarm = 0
         self.rested: list[int] = []
         self._steps = list(steps)
@@ -351,9 +353,16 @@ def test_a_broken_promise_rings_though_nothing_arrives() -> None:
         for _ in range(3):
             inbox = Inbox()
             mux.attend(inbox, monotonic_now() + 1_000)
-            mux._transport.wake()  # it waits for the socket
             inbox.wait(5)
             assert (inbox.is_attended, inbox.is_let_down) == (False, True)
+
+
+def test_where_promises_cannot_be_watched_over_none_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alarm, "_make_timer", lambda: -1)
+    with running() as (mux, _):
+        inbox = Inbox()
+        mux.attend(inbox, 0)
+        assert not inbox.is_attended
 
 
 def test_whoever_looks_reads_on_its_own_thread() -> None:
