@@ -61,9 +61,10 @@ PATIENT_TRIPS: Final = 3  # ours: a packet lost twice is acknowledged, with all 
 LEAST_SPARE: Final = 834.0  # ours: packets a second; 10 Mbit/s, from which on a step is a tenth of a packet
 CAREFUL: Final[Micros] = 200 * MILLISECOND  # ours: the steps grow by one of theirs in so long
 BOLDEST: Final = 10.0  # ours: the largest step, in draft's steps
+BOLD: Final = 2.0  # ours: the least in company, where our receivers cannot measure the capacity as libsrt's do
 GROWTH: Final = 0.125  # ours: a round trip must show a queue before it is long
 OVERSHOOT: Final = 1.08  # ours: faster than this the queue would be long before it is seen
-CONTEST: Final = 4.0  # ours: the same in company, where most of what is sent may be lost
+CONTEST: Final = 12.0  # ours: the same in company, where most of what is sent may be lost
 LEAST_YIELD: Final = 0.03  # ours: the draft's own step back
 MOST_YIELD: Final = 0.125  # ours: what drains a queue of a round trip in eight
 COST: Final = 1.06  # ours: times the period, what a queue costs when it has drained; twice the draft's step back
@@ -161,7 +162,7 @@ class FileCC(Controller):
         bound = SECOND / (max(path.rate, 1) * (CONTEST if path.is_shared else OVERSHOOT))
         if self._pace > bound and (path.is_shared or path.is_clear):
             spare = min(path.capacity / NEAR, path.capacity - rate) if path.is_shared else max(rate, LEAST_SPARE)
-            self._speed_up(spare, boldness, round_trip)
+            self._speed_up(spare, max(boldness, BOLD) if path.is_shared else boldness, round_trip)
             self._pace = max(self._pace, bound)
         # draft 5.2.1.2 "Congestion Avoidance": CWND_SIZE = RECEIVING_RATE * (RTT + RC_INTERVAL) / 1000000 + 16
         self._window = (PATIENT_TRIPS * round_trip + RATE_INTERVAL) / self._pace + SPARE_WINDOW

@@ -37,6 +37,7 @@ DRAINING: Final = 0.8  # ours: less than that share of a queue is left after a r
 DEVIATIONS: Final = 2  # ours: what is within them is chance as well, whatever the machines are busy with
 ROUNDS: Final = 3  # ours: what is acknowledged late, with all that waited for it, would be too much for one round
 BEST_OF: Final = 4  # ours: measurements of the rate; one that waited is too little
+GONE: Final = 3  # ours: rounds with a clear moment, after which nobody else is there
 FIRST_CONTEST: Final[Micros] = 2 * SECOND  # ours: then we look whether the others are still there
 LONGEST_CONTEST: Final[Micros] = 32 * SECOND  # ours: each look costs us something, so they become rarer
 
@@ -125,20 +126,23 @@ class Company:
         is_there: whether they do.
     """
 
-    __slots__ = ("_contest", "_ends_at", "_stands", "is_there")
+    __slots__ = ("_clears", "_contest", "_ends_at", "_stands", "is_there")
 
     def __init__(self) -> None:
         self.is_there = False
         self._stands = 0  # rounds in which there always was a queue, or much was lost
+        self._clears = 0  # rounds since then in which there was a moment without
         self._contest: Micros = FIRST_CONTEST
         self._ends_at: Micros = 0
 
     def judge(self, has_queue: bool, is_losing: bool, has_lost: bool, now: Micros) -> None:
         """Take in a round: whether there always was a queue, whether much or anything was lost."""
         self._stands = self._stands + 1 if has_queue or is_losing else 0
+        self._clears = 0 if self._stands else self._clears + 1
         if not self._stands:
-            self.is_there = False
-            self._contest = FIRST_CONTEST
+            if self._clears >= GONE:
+                self.is_there = False
+                self._contest = FIRST_CONTEST
         elif not self.is_there:
             if self._stands > STUBBORN or (is_losing and self._stands > DOUBTFUL):
                 self.is_there = True

@@ -11,6 +11,7 @@ from srtpy.internal.clock.units import MILLISECOND, SECOND
 from srtpy.internal.congestion.controller import Limits
 from srtpy.internal.congestion.feedback import Feedback
 from srtpy.internal.congestion.file import (
+    BOLD,
     BOLDEST,
     CAREFUL,
     COST,
@@ -327,7 +328,7 @@ def test_in_company_the_steps_go_on_whatever_is_lost() -> None:
     path.lose(50, 2 * RTT)
     before = path.controller.period
     path.ack(1, 2 * RTT)
-    assert path.controller.period == pytest.approx(faster(before, 0.1))
+    assert path.controller.period == pytest.approx(faster(before, 0.1 * BOLD))
 
 
 def test_nothing_makes_a_flow_so_slow_that_sixteen_packets_would_not_leave_in_a_round_trip() -> None:

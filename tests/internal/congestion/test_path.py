@@ -8,6 +8,7 @@ from srtpy.internal.congestion.path import (
     DEVIATIONS,
     DOUBTFUL,
     FIRST_CONTEST,
+    GONE,
     LEAST_QUEUE,
     LONGEST_CONTEST,
     NEAR_BY,
@@ -109,7 +110,8 @@ def test_a_queue_that_always_stands_is_that_of_others() -> None:
     assert not trip.path.is_shared
     trip.rounds(2, FULL)
     assert trip.path.is_shared
-    trip.round(RTT)
+    trip.rounds(GONE - 1, RTT)
+    assert trip.path.is_shared
     trip.round(RTT)
     assert not trip.path.is_shared
 
@@ -128,7 +130,7 @@ def test_much_loss_is_that_of_others_sooner_but_not_what_slow_start_lost() -> No
     assert not trip.path.is_shared
     trip.round(RTT, losses=6)
     assert trip.path.is_shared, "with or without a queue"
-    trip.round(RTT, losses=5)
+    trip.rounds(GONE, RTT, losses=5)
     assert not trip.path.is_shared
 
 
