@@ -14,6 +14,8 @@ packets as it has.  For packets that come one by one these are libsrt's own numb
 Of the very first read only the packets are known.  A libsrt sender of files may leave its slow start at
 the first acknowledgement and go on for seconds at an eighth of the speed it names, so that must not be a
 guess of nothing: they are taken to have come as close as libsrt's receiver takes packets out of a burst.
+So are those that come with others until the window has been filled once: what passed before their read is
+how long the first of them took to come, or our thread to wake, and libsrt too counts it once.
 
 A probe pair is sent back to back, and its interval tells the link's capacity; but two
 packets of one read would tell the speed of a memory copy.  Only pairs that were read one by
@@ -72,13 +74,20 @@ class Arrivals:
                 self._note_read(packets * FIRST_SPACING, packets, size)
         elif now > self._last:
             if self._blank:
-                self._note_read(now - self._last, packets, size)
+                self._note_first(now - self._last, packets, size)
             else:
                 reads.append((now - self._last, packets, size))
         else:
             interval, before, size_before = reads.pop()
             reads.append((interval, before + packets, size_before + size))
         self._last = now
+
+    def _note_first(self, interval: Micros, packets: int, size: int) -> None:
+        """Note one of the first reads: what was waited for is its first packet, the others were on its heels."""
+        first = size // packets
+        self._note_read(interval, 1, first)
+        if packets > 1:
+            self._note_read((packets - 1) * FIRST_SPACING, packets - 1, size - first)
 
     def _note_read(self, interval: Micros, packets: int, size: int) -> None:
         """Put a read into a window with room: its packets drive out as many entries that mean nothing."""
