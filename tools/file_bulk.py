@@ -82,8 +82,12 @@ def main(arguments: list[str] | None = None) -> int:
         source = make_source(Path(room) / "source", chosen.mebibytes * BLOCK)
         for way in ways():
             if all(part in way.name for part in chosen.only.split(",")):
-                rows.append(carry(way, source, Path(room), chosen.timeout) | {"way": way.name})
-                print(line(rows[-1]), flush=True)
+                try:
+                    rows.append(carry(way, source, Path(room), chosen.timeout) | {"way": way.name})
+                    print(line(rows[-1]), flush=True)
+                except (TimeoutError, RuntimeError) as fault:
+                    rows.append({"way": way.name, "met": False, "fault": str(fault)})
+                    print(f"WRONG {way.name}: {fault}", flush=True)
     if chosen.json:
         Path(chosen.json).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return 0 if rows and all(row["met"] for row in rows) else 1
