@@ -8,7 +8,6 @@ statistics there are (options.py, stats.py), making connections (dialer.py, list
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import warnings
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from srtpy.options import SockOpt, get_option, set_option
 from srtpy.rawio import TS_PAYLOAD
 from srtpy.stats import ConnStats, ExtendedConnStats
 from srtpy.timeouts import Patience, Timeouts, seconds
+from srtpy.unclosed import end_unclosed
 
 _SETTLING: Final = threading.Lock()
 """Over the moment a session becomes a connection's; never waited for long."""
@@ -173,8 +173,7 @@ class Conn(Channel):
         ends = [self._session.shut_down if dialing is None else dialing.close]
         if watch is not None:
             ends.append(watch.cancel)
-        with contextlib.suppress(RuntimeError):
-            threading.Thread(target=lambda: [end() for end in ends], name="srt-unclosed", daemon=True).start()
+        end_unclosed(*ends)
 
     @property
     def closed(self) -> bool:

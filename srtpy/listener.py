@@ -7,8 +7,6 @@ Never here: the handshake and the backlog (session.accepting), running callbacks
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ from srtpy.internal.session.waiting import Deadline
 from srtpy.secrecy import Secret, hide
 from srtpy.settings import ConfigFields
 from srtpy.timeouts import seconds
+from srtpy.unclosed import end_unclosed
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +189,7 @@ class Listener:
         if not hasattr(self, "_accepting") or self.closed:
             return
         warnings.warn(f"unclosed listener {self!r}", ResourceWarning, stacklevel=2, source=self)
-        # on a thread: a collection may come while this very thread holds the listener's lock
-        with contextlib.suppress(RuntimeError):
-            threading.Thread(target=self._accepting.close, name="srt-unclosed", daemon=True).start()
+        end_unclosed(self._accepting.close)
 
     def __repr__(self) -> str:
         return f"<srtpy.Listener {'closed' if self.closed else 'listening'} {self.local_addr}>"
