@@ -260,3 +260,26 @@ def test_the_receiver_s_failure_reaches_the_sender_though_a_copy_of_it_is_lost(b
     world.at(100 * MILLISECOND, lambda: world.b.end.send_peer_error(4000, world.local_time(world.b)))
     world.run_until(lambda: world.a.heard(PeerFailed), SECOND)
     assert world.a.news == [PeerFailed(4000)]
+
+
+@anyhow
+@pytest.mark.parametrize("buffer", [32, 8192])
+@pytest.mark.parametrize(("loss", "seed"), [(0.03, 1), (0.1, 2), (0.1, 3)])
+def test_what_is_given_up_is_announced_until_the_receiver_has_heard_it_by_seed(
+    birth: Birth, swapped: bool, loss: float, seed: int, buffer: int
+) -> None:
+    """A hundred messages expire while the first of them are on their way, and announcements of that are lost."""
+    delay = 30 * MILLISECOND
+    forth, back = Link(delay, loss=loss, seed=seed), Link(delay, loss=loss, seed=seed + 9)
+    config = MESSAGES.replace(recv_buf_size=buffer)
+    world = connected(replace(birth, config=config), forth, back, swapped=swapped, joined=16)
+    end, last = world.a.end, bytes(20_000)
+
+    def write_all() -> None:
+        for number in range(1, 101):
+            end.write(bytes([number]) * 20_000, world.local_time(world.a), ttl=70 * MILLISECOND)
+
+    world.at(0, write_all)
+    world.at(300 * MILLISECOND, lambda: end.write(last, world.local_time(world.a)))
+    world.run_until(lambda: last in world.b.payloads, 10 * SECOND)
+    world.run_until(lambda: end.sender.unacknowledged == 0, SECOND)

@@ -102,10 +102,14 @@ class Dropping:
             self._request(first, last, number, now)
 
     def release(self) -> int:
-        """Let go of what was sent if all of it is given up: no acknowledgement is to come.  Return how many."""
+        """Let go of what was sent if all of it is given up: no acknowledgement is to come.  Return how many.
+
+        A peer that does not play by time acknowledges what it hears is given up, and until then may still wait
+        for it: the announcement is repeated as a packet would be.
+        """
         buffer = self._buffer
         count = buffer.sent
-        if not count or buffer.newest(count) >= 0:
+        if not count or not self._plays_by_time or buffer.newest(count) >= 0:
             return 0
         self._again.forget(buffer.base, count)
         buffer.remove(count)

@@ -165,6 +165,15 @@ def test_what_was_sent_is_let_go_of_when_all_of_it_is_given_up(isn: int) -> None
     assert scene.part.release() == 0
 
 
+def test_a_peer_that_does_not_play_by_time_acknowledges_what_was_given_up(isn: int) -> None:
+    scene = Scene(isn, tsbpd_send=False)
+    scene.write(4, expires=100)
+    scene.buffer.send(4)
+    scene.part.expired([scene.seq(place) for place in range(4)], 100)
+    assert scene.part.release() == 0
+    assert len(scene.buffer) == 4
+
+
 def gone(isn: int, **changes: object) -> Scene:
     scene = Scene(isn, **changes)
     scene.write(1000)
