@@ -11,6 +11,8 @@
  * the library sends or receives the file itself, `count` bytes of it, and tells the peer if the disk fails.
  * With ttl=MS and in_order=1 messages are sent so.
  * With tell=SECONDS a receiver says that often how far it is: {"at": monotonic seconds, "got": bytes}.
+ * With rehearse=SECONDS a sender first does for so long, before it connects, everything but sending, and tells what
+ * share of a core that takes (own_core, percent): what of its processor time is not the library's.
  * With turn_away=1 a listener refuses every caller, with the code that is its stream id.
  */
 #define _GNU_SOURCE
@@ -37,7 +39,7 @@ static const char *mode = "listener", *role = "receive", *host = "127.0.0.1", *i
 static int port, local_port, size = 1316, connections = 1, burst = 1, check = 1, share_port, keep_open_ms;
 static int turn_away, by_file, in_order, ttl = -1;
 static int64_t rate, count; /* bytes a second (0: as fast as it goes), messages (0: endless) */
-static double seconds, settle = 0.2, tell;
+static double seconds, settle = 0.2, tell, rehearse, own_core;
 
 /* What happened. */
 static SRTSOCKET peers[MOST_CONNECTIONS];
@@ -328,6 +330,26 @@ static void receive_many(void) {
     }
 }
 
+static void fill(char *data, uint64_t number) {
+    uint64_t stamp = now_ns();
+    memset(data + HEAD, (int)(number & 0xff), (size_t)(size > HEAD ? size - HEAD : 0));
+    memcpy(data, &number, 8);
+    memcpy(data + 8, &stamp, 8);
+}
+
+/* Do what a sender does at this rate but for the sending. */
+static void rehearse_sending(void) {
+    static char data[LARGEST_MESSAGE];
+    double start = now();
+    clock_t used = clock();
+    for (int64_t turn = 0; !stop && now() - start < rehearse; turn++) {
+        if (turn % burst == 0)
+            sleep_until(start + (double)turn * size / (double)rate);
+        fill(data, (uint64_t)turn);
+    }
+    own_core = 100.0 * (double)(clock() - used) / CLOCKS_PER_SEC / (now() - start);
+}
+
 /* Send at `rate` over all connections in turn, `burst` messages each time we wake. */
 static void send_all(FILE *in) {
     static char data[LARGEST_MESSAGE];
@@ -341,12 +363,8 @@ static void send_all(FILE *in) {
             break;
         if (in && (length = (int)fread(data, 1, (size_t)size, in)) <= 0)
             break;
-        if (!in) {
-            uint64_t stamp = now_ns(), number = numbers[peer];
-            memset(data + HEAD, (int)(number & 0xff), (size_t)(size > HEAD ? size - HEAD : 0));
-            memcpy(data, &number, 8);
-            memcpy(data + 8, &stamp, 8);
-        }
+        if (!in)
+            fill(data, numbers[peer]);
         int done = 0;
         while (done < length) { /* a stream takes what fits */
             SRT_MSGCTRL control = srt_msgctrl_default;
@@ -426,8 +444,9 @@ static void report(double wall) {
            "\"p99\": %.0f, \"p999\": %.0f, \"max\": %.0f}, ",
            sampled, sampled ? mean / (double)sampled : 0.0, percentile(0), percentile(.5), percentile(.9),
            percentile(.99), percentile(.999), percentile(1));
-    printf("\"wall\": %.4f, \"cpu_user\": %.4f, \"cpu_system\": %.4f, \"max_rss_kb\": %ld, ", wall,
-           cpu(before.ru_utime, after.ru_utime), cpu(before.ru_stime, after.ru_stime), largest_memory());
+    printf("\"wall\": %.4f, \"cpu_user\": %.4f, \"cpu_system\": %.4f, \"max_rss_kb\": %ld, "
+           "\"own_core\": %.3f, ", wall,
+           cpu(before.ru_utime, after.ru_utime), cpu(before.ru_stime, after.ru_stime), largest_memory(), own_core);
     printf("\"stats\": {\"sent\": %lld, \"sent_unique\": %lld, \"retransmitted\": %d, \"send_loss\": %d, "
            "\"send_drop\": %d, \"received\": %lld, \"received_unique\": %lld, \"receive_loss\": %d, "
            "\"receive_drop\": %d, \"belated\": %lld, \"undecrypted\": %d, \"rtt_ms\": %.3f, \"acks_sent\": %d, "
@@ -459,7 +478,7 @@ static void learn(const char *argument) {
         {"in_order", &in_order, NULL, NULL, NULL}, {"ttl", &ttl, NULL, NULL, NULL},
         {"keep_open_ms", &keep_open_ms, NULL, NULL, NULL}, {"rate", NULL, &rate, NULL, NULL},
         {"count", NULL, &count, NULL, NULL}, {"seconds", NULL, NULL, &seconds, NULL},
-        {"settle", NULL, NULL, &settle, NULL}, {"tell", NULL, NULL, &tell, NULL},
+        {"settle", NULL, NULL, &settle, NULL}, {"rehearse", NULL, NULL, &rehearse, NULL}, {"tell", NULL, NULL, &tell, NULL},
     };
     const char *equals = strchr(argument, '=');
     if (!equals) {
@@ -499,6 +518,8 @@ int main(int argc, char **argv) {
         return 2;
     }
     samples = malloc(MOST_SAMPLES * sizeof *samples);
+    if (rehearse > 0 && rate > 0 && strcmp(role, "send") == 0)
+        rehearse_sending();
     srt_startup();
     srt_setloglevel(LOG_ERR);
     SRTSOCKET listener = open_all();

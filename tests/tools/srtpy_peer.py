@@ -19,7 +19,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import IO, Any
 
@@ -31,7 +31,7 @@ OWN = {
     "mode": "listener", "role": "receive", "host": "127.0.0.1", "port": 0, "size": 1316, "rate": 0, "burst": 1,
     "count": 0, "bytes": 0, "seconds": 0.0, "settle": 0.2, "connections": 1, "check": 1, "in": "", "out": "",
     "keep_open_ms": 0, "call": "", "many": 64, "low_latency": 0, "linger_s": -1.0, "share_port": 0, "local_port": 0,
-    "log": "", "tell": 0.0,
+    "log": "", "tell": 0.0, "rehearse": 0.0,
 }  # fmt: skip
 FIELDS = {"udp_rcvbuf": "udp_recv_buf_size", "udp_sndbuf": "udp_send_buf_size"}
 
@@ -64,6 +64,13 @@ class Tally:
             self.latencies.append((now - stamp) // 1000)
 
 
+class Nobody:
+    """Takes what is written in a rehearsal."""
+
+    def write(self, message: bytes) -> None:
+        """Do nothing with it."""
+
+
 class Worker:
     """What the settings ask for, done."""
 
@@ -86,6 +93,14 @@ class Worker:
         self.conns: list[srtpy.Conn] = []
         self.listener: srtpy.Listener | None = None
         self.failed_sends = 0
+        self.own_core = 0.0
+
+    def rehearse(self) -> None:
+        """Do what a sender does at this rate but for the sending; note which share of a core that takes, in percent."""
+        began, used, tally = time.monotonic(), time.process_time(), Tally()
+        tally.first = began
+        self.send_each(tally, [Nobody()], began + self.wanted["rehearse"])
+        self.own_core = 100 * (time.process_time() - used) / (time.monotonic() - began)
 
     def open_all(self) -> None:
         """Dial, or listen and accept, as many connections as wanted."""
@@ -105,6 +120,8 @@ class Worker:
 
     def run(self) -> None:
         """Do it and report."""
+        if self.wanted["rehearse"] and self.wanted["rate"] and self.wanted["role"] == "send":
+            self.rehearse()
         self.open_all()
         say({"connected": len(self.conns)})
         time.sleep(self.wanted["settle"])
@@ -122,7 +139,7 @@ class Worker:
         if role == "send":
             self.close()
             stats = [conn.stats().as_dict() for conn in self.conns]
-        say(report(self.wanted, tallies, stats, wall, before, after, self.failed_sends))
+        say(report(self.wanted, tallies, stats, wall, before, after, self.failed_sends) | {"own_core": self.own_core})
         self.close()
 
     def close(self) -> None:
@@ -198,7 +215,7 @@ class Worker:
             if self.wanted["call"] == "write_many":
                 self.send_many(tally)
             else:
-                self.send_each(tally)
+                self.send_each(tally, self.conns, self.ends_at())
         except srtpy.SRTError as fault:
             self.failed_sends += 1
             print(f"sending ended: {fault!r}", file=sys.stderr)
@@ -229,11 +246,11 @@ class Worker:
             tally.last = time.monotonic()
         tally.messages, tally.bytes = number, number * size
 
-    def send_each(self, tally: Tally) -> None:
+    def send_each(self, tally: Tally, conns: Sequence[srtpy.Conn | Nobody], end: float) -> None:
         """Write message by message, `burst` of them at each wake-up."""
         wanted, rate, burst, size = self.wanted, self.wanted["rate"], self.wanted["burst"], self.wanted["size"]
-        limit, end, conns = wanted["count"], self.ends_at(), self.conns
-        source = self.from_file() if wanted["in"] else self.numbered()
+        limit = wanted["count"]
+        source = self.from_file() if wanted["in"] else self.numbered(len(conns))
         for turn in count():
             if self.stop.is_set() or 0 < limit <= turn:
                 break
@@ -251,11 +268,11 @@ class Worker:
             tally.bytes += len(message)
         tally.last = time.monotonic()
 
-    def numbered(self) -> Iterator[bytes]:
+    def numbered(self, connections: int) -> Iterator[bytes]:
         """Yield the messages of each connection in turn, numbered, stamped, with their pattern."""
         pack, clock, rest = HEAD.pack, time.monotonic_ns, self.wanted["size"] - HEAD.size
         patterns = [bytes([n]) * rest for n in range(256)]
-        connections, number = len(self.conns), 0
+        number = 0
         while True:
             for _ in range(connections):
                 yield pack(number, clock()) + patterns[number & 0xFF]
