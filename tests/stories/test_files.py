@@ -283,3 +283,13 @@ def test_what_is_given_up_is_announced_until_the_receiver_has_heard_it_by_seed(
     world.at(300 * MILLISECOND, lambda: end.write(last, world.local_time(world.a)))
     world.run_until(lambda: last in world.b.payloads, 10 * SECOND)
     world.run_until(lambda: end.sender.unacknowledged == 0, SECOND)
+
+
+@anyhow
+@pytest.mark.parametrize("lost", [1, 5, 15, 16])
+def test_losing_the_first_packets_costs_a_second_at_most(birth: Birth, swapped: bool, lost: int) -> None:
+    """A libsrt listener loses what comes before it has accepted; the transfer is none the slower."""
+    unready = Link(DELAY, drop=data_packets(*range(lost)))
+    world = connected(replace(birth, config=STREAM), unready, Link(DELAY), swapped=swapped, joined=16)
+    story = Bytes(world, world.a, 8_000_000, 1)
+    world.run_until(story.is_complete, 1_400 * MILLISECOND)  # it takes 387 ms if nothing is lost

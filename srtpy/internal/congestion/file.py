@@ -30,6 +30,7 @@ Where we differ, and why:
   libsrt's flow that loses its first packets crawls for a minute.
 - The window does not pace: it leaves room for what is acknowledged late because something before it was lost.
 - Slowing down does not go to the next whole microsecond: at short periods that is a fifth and not 3 %.
+- What is lost before the first acknowledgement does not end slow start: the peer was not ready yet.
 - The limit `max_bw` holds from the first packet on, not from the first acknowledgement; slow start has a
   pace (`STARTING_PERIOD`), and no formula makes it shorter than `SHORTEST_PERIOD`.
 """
@@ -128,7 +129,7 @@ class FileCC(Controller):
         path = self._path
         path.lost(packets)
         if self._is_starting:
-            if not path.is_clear or path.is_losing(HARMLESS_PACKETS):
+            if self._is_heard and (not path.is_clear or path.is_losing(HARMLESS_PACKETS)):
                 self._end_slow_start(round_trip, now)
         elif path.is_shared and path.is_losing() and now - self._slowed_at >= round_trip:
             self._slowed_at = now
@@ -137,13 +138,19 @@ class FileCC(Controller):
 
     def timed_out(self, feedback: Feedback, round_trip: Micros, now: Micros) -> None:
         """End slow start; what silence has lost is sent again at the pace there is."""
-        self._end_slow_start(round_trip, now)
+        if self._is_heard:
+            self._end_slow_start(round_trip, now)
         self._show()
 
     def slow_down(self) -> None:
         """Lengthen the period by an eighth, until the next acknowledgement."""
         self._warned = min(self._warned * WARNING_FACTOR, WARNED_AT_MOST)
         self._show()
+
+    @property
+    def _is_heard(self) -> bool:
+        """Whether anything was ever acknowledged; a libsrt listener loses what comes before it has accepted."""
+        return self._stepped_at >= 0
 
     # ---- the steps -------------------------------------------------------------------------
 

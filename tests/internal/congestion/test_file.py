@@ -167,6 +167,17 @@ def test_slow_start_ends_with_silence() -> None:
     assert path.state == (100, 1000), "in avoidance silence changes nothing"
 
 
+def test_what_is_lost_before_anything_is_acknowledged_does_not_count() -> None:
+    """A libsrt listener loses what comes before it has accepted."""
+    path = Path()
+    path.send(16)
+    path.lose(15)
+    path.controller.timed_out(path.feedback, RTT, path.now)
+    assert (path.controller.period, path.controller.window) == (STARTING_PERIOD, 16)
+    path.ack(16)
+    assert path.controller.window == 33
+
+
 def test_slow_start_ends_with_a_report_of_many() -> None:
     path = Path()
     path.measure(10_000, 1)
