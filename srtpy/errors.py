@@ -249,24 +249,6 @@ class ListenerClosedError(ClosedError):
     default_text = "the listener is closed"
 
 
-class GroupClosedError(ClosedError):
-    """The group was closed."""
-
-    default_text = "the group is closed"
-
-
-class ServerClosedError(ClosedError):
-    """The server was shut down."""
-
-    default_text = "the server is shut down"
-
-
-class WatcherClosedError(ClosedError):
-    """The watcher was closed."""
-
-    default_text = "the watcher is closed"
-
-
 class InvalidOptionError(SRTError, ValueError):
     """There is no such option, or it cannot take that value."""
 
@@ -286,17 +268,3 @@ class PreConnectOnlyError(SRTError, ValueError):
 
     code_number = codes.EISCONN
     default_text = "the option can only be set before connecting: give it to dial, listen or Config"
-
-
-class AlreadyWatchedError(SRTError):
-    """The connection is watched already."""
-
-    code_number = codes.EEXIST
-    default_text = "the connection is watched already"
-
-
-class NotWatchedError(SRTError):
-    """The connection is not watched."""
-
-    code_number = codes.ENOENT
-    default_text = "the connection is not watched"

@@ -139,7 +139,8 @@ def parse_url(url: str, *, is_quiet: bool = False) -> SrtUrl:
 def _parse(url: str, is_quiet: bool) -> SrtUrl:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() != "srt":
-        raise ValueError(f"not an srt:// URL: {redacted(scheme) + separator}...")
+        what = f"{redacted(scheme)}://..." if separator else f"'{redacted(scheme)}'"
+        raise ValueError(f"not an srt:// URL: {what}; write srt://host:port, or srt://:port to listen")
     authority, _, query = rest.partition("?")
     authority, _, path = authority.partition("/")
     host, port = split_address(authority)

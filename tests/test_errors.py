@@ -32,14 +32,9 @@ TREE: dict[str, type[BaseException] | None] = {
     "ClosedError": None,
     "ConnClosedError": ClosedError,
     "ListenerClosedError": ClosedError,
-    "GroupClosedError": ClosedError,
-    "ServerClosedError": ClosedError,
-    "WatcherClosedError": ClosedError,
     "InvalidOptionError": ValueError,
     "ReadOnlyOptionError": ValueError,
     "PreConnectOnlyError": ValueError,
-    "AlreadyWatchedError": None,
-    "NotWatchedError": None,
 }
 
 

@@ -143,7 +143,7 @@ def test_modes() -> None:
     ("url", "match"),
     [
         ("udp://h:1", "not an srt:// URL"),
-        ("h:1", "not an srt:// URL"),
+        ("h:1", "not an srt:// URL: 'h:1'; write srt://host:port, or srt://:port to listen"),
         ("srt://h", "no port"),
         ("srt://h:99999", "no port"),
         ("srt://::1:9000", "brackets"),

@@ -156,7 +156,9 @@ class Figures:
         if source is None:
             return "-"
         silence = self._looked_at - self._data_at
-        return f"no data for {silence:.0f} s" if silence else megabits(source.recv_unique_bytes / elapsed)
+        if source.recv_unique_packets or silence < 0.5:  # the last row may follow another at once
+            return megabits(source.recv_unique_bytes / elapsed)
+        return f"no data for {silence:.0f} s"
 
 
 def totals(pump: Pump) -> str:

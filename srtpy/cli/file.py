@@ -87,7 +87,11 @@ def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     verbs = parser.add_subparsers(title="commands", required=True, metavar="send|recv")
     send = verbs.add_parser(
-        "send", help="send", description=DESCRIPTION, epilog=f"{SEND_EXAMPLES}\n{STATUSES}", formatter_class=look
+        "send",
+        help="send files and folders",
+        description=DESCRIPTION,
+        epilog=f"{SEND_EXAMPLES}\n{STATUSES}",
+        formatter_class=look,
     )
     send.add_argument("paths", metavar="PATH", nargs="+", help="files and folders")
     send.add_argument("url", metavar="URL", help="srt://host:port calls, srt://:port listens")
@@ -100,7 +104,11 @@ def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     send.set_defaults(run=run_send)
     recv = verbs.add_parser(
-        "recv", help="receive", description=DESCRIPTION, epilog=f"{RECV_EXAMPLES}\n{STATUSES}", formatter_class=look
+        "recv",
+        help="receive them",
+        description=DESCRIPTION,
+        epilog=f"{RECV_EXAMPLES}\n{STATUSES}",
+        formatter_class=look,
     )
     recv.add_argument("url", metavar="URL", help="srt://host:port calls, srt://:port listens")
     recv.add_argument("path", metavar="PATH", help="a folder that is there, or ends in /; else the name for what comes")

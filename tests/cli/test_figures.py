@@ -63,3 +63,12 @@ def test_a_source_that_brings_nothing_is_told_from_one_that_flows() -> None:
     assert shown[0].endswith("Mbit/s")
     assert shown[3:] == [shown[0], "-", "no data for 1 s"]
     assert all(len(text) <= COLUMNS["in"] for text in shown)
+
+
+def test_a_last_row_that_follows_at_once_tells_of_no_silence() -> None:
+    ends: Any = SimpleNamespace(source=End("source"), sink=End("sink"), began=0.0, dropped=0)
+    figures = Figures(ends, None, None, 1.0, lambda text: None)
+    with pair() as (_, b):
+        figures._looked_at += 0.2
+        row = figures._row(b.stats(clear=True), None, 0.2)
+    assert row[1] == "0.00 Mbit/s"

@@ -34,6 +34,15 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
     assert found == 1000
 
 
+def test_the_rate_begins_anew_when_somebody_else_sends() -> None:
+    now = [0.0]
+    rate = Rate(lambda: now[0])
+    for second, moved in ((5, 5000), (6, 0), (7, 6000)):
+        now[0] = second
+        found = rate.note(moved)
+    assert found == 3000
+
+
 def test_a_line() -> None:
     tally = Tally()
     tally.expect(3, 2_000_000)
