@@ -167,6 +167,8 @@ class Channel(ABC):
 
     def write_msg_ctrl(self, data: BytesLike, msg_ctrl: MsgCtrl) -> int:
         """Write one message with an origin time, a time to live or freedom of order of its own."""
+        if not isinstance(msg_ctrl, MsgCtrl):
+            raise TypeError(f"msg_ctrl is a MsgCtrl, not {type(msg_ctrl).__name__}")
         source_time = msg_ctrl.src_time
         if source_time is not None and not isfinite(source_time):
             raise ValueError(f"src_time={source_time} is no instant of time.monotonic()")

@@ -278,7 +278,8 @@ def set_option(inside: Inside, option: SockOpt, value: object) -> None:
     if known in PRE_CONNECT_ONLY:
         raise PreConnectOnlyError(f"{known.name} can only be set before connecting: give it to dial, listen or Config")
     if row.set is None:
-        raise ReadOnlyOptionError(f"{known.name} can be read, not set (it is settled {row.binding})")
+        when = "" if row.binding is BindingTime.POST else f" (it is settled {row.binding})"
+        raise ReadOnlyOptionError(f"{known.name} can be read, not set{when}")
     if inside.state >= ConnState.CLOSING:
         raise ConnClosedError("the connection is closed: no option can be set")
     row.set(inside, value)

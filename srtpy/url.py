@@ -21,6 +21,7 @@ from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from srtpy import urlvalues
+from srtpy.limits import MIN_BUF_SIZE
 from srtpy.secrecy import SECRET_FIELDS, Secret, redacted
 
 Mode: TypeAlias = Literal["caller", "listener", "rendezvous"]
@@ -262,7 +263,12 @@ def _fields(pairs: Mapping[str, str]) -> dict[str, object]:
     for name in ("send_buf_size", "recv_buf_size"):
         size = fields.get(name)
         if isinstance(size, int) and packet > 0:
-            fields[name] = size // packet
+            packets = fields[name] = size // packet
+            if packets < MIN_BUF_SIZE:
+                key = "sndbuf" if name == "send_buf_size" else "rcvbuf"
+                raise ValueError(
+                    f"{key}={size} in the URL: {MIN_BUF_SIZE * packet} bytes or more ({MIN_BUF_SIZE} packets)"
+                )
     if "latency" not in fields:
         fields.setdefault("peer_latency", 0.0)
     return fields

@@ -132,6 +132,8 @@ def test_bad_metadata() -> None:
         ):
             with pytest.raises(ValueError):
                 a.write_msg_ctrl(b"x", bad)
+        with pytest.raises(TypeError, match="a MsgCtrl, not NoneType"):
+            a.write_msg_ctrl(b"x", None)  # type: ignore[arg-type]  # the point
         a.write_msg_ctrl(b"for ever", MsgCtrl(msg_ttl=math.inf))
         assert b.read() == b"for ever"
 

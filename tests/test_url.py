@@ -155,6 +155,8 @@ def test_modes() -> None:
         ("srt://h:1?latency=20parsec", "optional unit"),
         ("srt://h:1?latency=0.2", "latency=0.2 in the URL: less than 20 ms; a number without a unit is in milli"),
         ("srt://h:1?mss=many", "whole number"),
+        ("srt://h:1?sndbuf=1000", "sndbuf=1000 in the URL: 47104 bytes or more"),
+        ("srt://h:1?mss=1400&rcvbuf=0", "rcvbuf=0 in the URL: 43904 bytes or more"),
         ("srt://h:1?mss=9000", "76 to 1500"),
         ("srt://h:1?nakreport=maybe", "neither yes nor no"),
         ("srt://h:1?streamid=%FF", "UTF-8"),

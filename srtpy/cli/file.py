@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import srtpy
 from srtpy.cli.arguments import LONGEST, duration
@@ -77,22 +77,18 @@ what is there already:
 
 def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command to the parser."""
-    look: Final = argparse.RawDescriptionHelpFormatter
+    about: dict[str, Any] = {
+        "description": DESCRIPTION,
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
     parser = commands.add_parser(
         "file",
         help="send and receive files and folders, checked and gone on with after a loss",
-        description=DESCRIPTION,
         epilog=STATUSES,
-        formatter_class=look,
+        **about,
     )
     verbs = parser.add_subparsers(title="commands", required=True, metavar="send|recv")
-    send = verbs.add_parser(
-        "send",
-        help="send files and folders",
-        description=DESCRIPTION,
-        epilog=f"{SEND_EXAMPLES}\n{STATUSES}",
-        formatter_class=look,
-    )
+    send = verbs.add_parser("send", help="send files and folders", epilog=f"{SEND_EXAMPLES}\n{STATUSES}", **about)
     send.add_argument("paths", metavar="PATH", nargs="+", help="files and folders")
     send.add_argument("url", metavar="URL", help="srt://host:port calls, srt://:port listens")
     send.add_argument(
@@ -103,13 +99,7 @@ def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         help="with --peer auto: how long the receiver may take to greet before it is taken for srt-file-transmit (5)",
     )
     send.set_defaults(run=run_send)
-    recv = verbs.add_parser(
-        "recv",
-        help="receive them",
-        description=DESCRIPTION,
-        epilog=f"{RECV_EXAMPLES}\n{STATUSES}",
-        formatter_class=look,
-    )
+    recv = verbs.add_parser("recv", help="receive them", epilog=f"{RECV_EXAMPLES}\n{STATUSES}", **about)
     recv.add_argument("url", metavar="URL", help="srt://host:port calls, srt://:port listens")
     recv.add_argument("path", metavar="PATH", help="a folder that is there, or ends in /; else the name for what comes")
     recv.add_argument("--overwrite", action="store_true", help="replace files that are there and differ")
