@@ -147,6 +147,21 @@ def test_a_passphrase_for_each_stream() -> None:
             assert refused.value.reason is reason
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("passphrase of a", "passphrase of b"), ("passphrase of a", ""), ("", "passphrase of b")]
+)
+def test_a_refusal_for_the_passphrase_leaves_no_half_a_connection(ours: str, theirs: str) -> None:
+    with srtpy.listen(LOCAL, latency=0.02, passphrase=ours) as listener:
+        listener.settimeout(0.2)
+        with pytest.raises(srtpy.RejectedError):
+            srtpy.dial(listener.local_addr, passphrase=theirs)
+        with pytest.raises(srtpy.DeadlineError):
+            listener.accept()
+        with srtpy.dial(listener.local_addr, latency=0.02, passphrase=ours) as caller, listener.accept() as accepted:
+            caller.write(b"the first to come in")
+            assert accepted.read() == b"the first to come in"
+
+
 def test_a_passphrase_that_is_none_lets_nobody_in(caplog: pytest.LogCaptureFixture) -> None:
     def judge(request: ConnRequest) -> bool:
         request.set_passphrase("short")
