@@ -196,9 +196,8 @@ class Mux:
             while not self._ending:
                 with self._reading:
                     pause = self._read()
-                if promises and promises.end(now()) < NEVER and nap.may_be_long:
-                    while not self._ending and promises.end(now()) < NEVER:
-                        transport.rest()
+                if promises and promises.end(now()) < NEVER and nap.may_be_long and not self._ending:
+                    transport.rest()  # then read, whatever others promise: who has broken a promise has not
                 elif pause:
                     time.sleep(to_seconds(pause))
                 elif pause is None:

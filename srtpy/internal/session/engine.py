@@ -117,7 +117,7 @@ class Engine:
 
     def burst(self, now: Micros) -> None:
         """Send what has gathered; take in what has arrived and serve what is due, if it is time for that."""
-        self.gathering.wrote_at = now
+        self.wrote(now)
         inbox = self.intake.inbox
         if now < self._calm_until and not inbox.qsize():
             try:
@@ -231,6 +231,19 @@ class Engine:
         self.intake.promise(by)
         if self._due > by and self.intake.inbox.is_attended:  # else something has to keep its pace
             self.serve_until(by + TIMER_SLACK)
+
+    def look(self) -> None:
+        """Keep a promise; if it was a writer's too, what that one has left behind is still watched over."""
+        self.intake.keep()
+        leaves_at = self.gathering.until
+        if self.served_until > leaves_at + PROMISE:
+            self.intake.promise(leaves_at)
+
+    def wrote(self, now: Micros) -> None:
+        """Note that messages go into the core: who spared the timer thread before has not reckoned with their pace."""
+        if now > self.gathering.wrote_at + TWO_WAYS:
+            self.served_until = 0
+        self.gathering.wrote_at = now
 
     def serve_until(self, instant: Micros) -> None:
         """Spare the timer thread until then: a caller serves the core."""

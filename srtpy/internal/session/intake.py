@@ -79,9 +79,11 @@ class Intake:
 
     def keep(self) -> None:
         """Look, as promised; what has come is in the inbox afterwards."""
-        if self._wire is not None:
-            self._wire.look(self.inbox)  # what it brings need not ring either
-        self.inbox.is_attended = False
+        try:
+            if self._wire is not None:
+                self._wire.look(self.inbox)  # what it brings need not ring either
+        finally:
+            self.inbox.is_attended = False  # who is interrupted here may not come back
 
     def take_back(self) -> None:
         """Have the others woken again; somebody who is interrupted does so, with the lock or without."""

@@ -112,8 +112,8 @@ class Reader:
         if self._messages:
             return True
         engine = self._engine
-        due = engine.core.delivery_due()
-        return due <= monotonic_now() or (engine.fate.is_ending and due == NEVER)
+        due, fate = engine.core.delivery_due(), engine.fate
+        return due <= monotonic_now() or (fate.is_ending and (due == NEVER or fate.is_finished))
 
     def _take(self, taken: list[bytes], limit: int) -> None:
         """Move what is ready into `taken`.  One at a time: another reader may be taking too."""
@@ -178,7 +178,7 @@ class Reader:
         """Take something, or see that it is the end; or return until when to sleep.  Needs the lock."""
         engine, core, fate = self._engine, self._engine.core, self._engine.fate
         if engine.intake.is_promised:
-            engine.intake.keep()
+            engine.look()
         core.note_read(now)  # always: a sender may wait for the room there is, and nothing else would tell it
         if now >= self._turned_at + TURN_AGAIN or engine.has_work(now):
             self._turned_at = now
@@ -193,7 +193,7 @@ class Reader:
             self._woke_at = now
             return None
         due = core.delivery_due()
-        if fate.is_ending and (due == NEVER or fate.is_closing):
+        if fate.is_ending and (due == NEVER or fate.is_closing or fate.is_finished):
             refusal = fate.refusal_to_read()
             if refusal is not None:
                 raise refusal

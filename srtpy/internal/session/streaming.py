@@ -166,7 +166,7 @@ class StreamWriter:
             nonlocal taken
             while taken < len(data) and core.room():
                 taken += engine.change(partial(core.write_stream, data, taken, min(taken + chunk, len(data)), now))
-                engine.gathering.wrote_at = now
+                engine.wrote(now)
                 engine.flush(now)
                 now = monotonic_now()
 

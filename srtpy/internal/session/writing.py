@@ -140,7 +140,8 @@ class Writer:
 
         def put(now: Micros) -> None:
             engine.change(partial(engine.core.write, data, now, stamp=stamp, ttl=ttl, in_order=in_order))
-            self._wrote_at = engine.gathering.wrote_at = now
+            self._wrote_at = now
+            engine.wrote(now)
             engine.flush(now)
 
         with engine.lock:
@@ -163,11 +164,12 @@ class Writer:
             nonlocal taken
             moved = CHUNK
             engine.hand_over(now)
+            engine.wrote(now)
             while moved and taken < len(wanted) and core.room():
                 moved = engine.change(partial(core.write_many, wanted[taken : taken + CHUNK], now))
                 taken += moved
                 engine.flush(now)
-            self._wrote_at = engine.gathering.wrote_at = now
+            self._wrote_at = now
 
         with engine.lock:
             self._packets_for(longest)
@@ -215,7 +217,7 @@ class Writer:
             except BaseException as error:
                 engine.torn(error)
                 raise
-            gathering.wrote_at = now
+            engine.wrote(now)
             engine.flush(now)
 
     def _gather(self, data: bytes, now: Micros, is_steady: bool) -> None:
@@ -225,13 +227,14 @@ class Writer:
         if is_steady:
             self._promise(now + STEADY_TAIL)
         if not engine.intake.inbox.is_attended:
+            engine.served_until = min(engine.served_until, now + TAIL)
             engine.rouse_timer(now)
 
     def _leave(self, now: Micros, since: Micros, is_steady: bool) -> None:
         """Send what has gathered; writes come `since` apart.  Needs the lock."""
         self._engine.burst(now)
         if is_steady:
-            self._promise(now + since + STEADY_TAIL)
+            self._promise(now + min(since, PAUSE) + STEADY_TAIL)  # longer: we were stopped as we gathered
         else:
             self._engine.serve_until(now + TAIL)
 

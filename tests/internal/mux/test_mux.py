@@ -331,6 +331,21 @@ def test_naps_last_while_somebody_has_promised_to_look(monkeypatch: pytest.Monke
         inbox.wait(0)
 
 
+def test_a_broken_promise_has_the_socket_read_though_others_still_promise(monkeypatch: pytest.MonkeyPatch) -> None:
+    rested: list[int] = []
+    transport = Scripted(one(data(1)), *[lambda: rested.append(len(transport.rested))] * 5)
+    start = Mux.start
+
+    def start_promised(mux: Mux) -> None:
+        mux.attend(Inbox(), 10_000)
+        mux.attend(Inbox(), 2_000_000)
+        start(mux)
+
+    monkeypatch.setattr(Mux, "start", start_promised)
+    lived(monkeypatch, transport)
+    assert rested[0] <= 10
+
+
 def test_who_rests_is_woken_by_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with nothing_left():
         resting, rest = Event(), UdpSocket.rest

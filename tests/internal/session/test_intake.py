@@ -93,6 +93,20 @@ def test_a_promise_spares_others_the_waking_until_it_is_kept() -> None:
     assert desk.has_rung
 
 
+def test_who_is_interrupted_while_looking_promises_nothing_any_more() -> None:
+    desk = Desk()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    desk.wire.on_look = interrupt
+    desk.intake.promise(5_000)
+    with pytest.raises(KeyboardInterrupt):
+        desk.intake.keep()
+    desk.arrive(b"x")
+    assert desk.has_rung
+
+
 @pytest.mark.parametrize("waiting", [0, 1])
 def test_a_promise_taken_back_has_the_receiver_thread_look_at_what_came(waiting: int) -> None:
     desk = Desk()

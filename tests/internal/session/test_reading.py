@@ -225,6 +225,16 @@ def test_after_a_break_what_arrived_comes_first() -> None:
         desk.reader.read()
 
 
+def test_a_connection_that_was_torn_has_nothing_more_to_wait_for() -> None:
+    desk = Desk()
+    desk.core.arrive(b"nobody releases it", monotonic_now())
+    with desk.engine.lock:
+        desk.engine.torn(KeyboardInterrupt())
+        assert desk.reader.is_ready
+    with pytest.raises(ConnectionBrokenError, match="KeyboardInterrupt"):
+        desk.reader.read(deadline=Deadline.after(1))
+
+
 def test_after_our_own_close_what_was_delivered_comes_first() -> None:
     desk = Desk().has(b"delivered")
     desk.core.arrive(b"not yet due", monotonic_now() + 3600 * SECOND)

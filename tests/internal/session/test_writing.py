@@ -239,6 +239,54 @@ def test_where_nobody_watches_over_promises_the_timer_thread_sends_what_is_left(
     assert desk.engine.next_duty(clock.now) == first_written + STEADY_WINDOW
 
 
+def test_a_process_that_was_stopped_while_it_gathered_promises_no_more_than_before(clock: Clock) -> None:
+    desk = Desk(10_000, LATENCY)
+    keep_writing(desk, clock, 1_053, 600)
+    while desk.engine.gathering.until == NEVER:
+        keep_writing(desk, clock, 1_053, 1)
+    clock.now += 60_000_000
+    desk.writer.write(b"x")
+    assert not desk.engine.gathering.waiting
+    assert desk.wire.promised[-1] <= clock.now + PAUSE + STEADY_TAIL
+
+
+def test_what_gathers_after_long_silence_is_seen_to_whatever_a_reader_has_promised(clock: Clock) -> None:
+    desk = Desk()
+    engine = desk.engine
+    with engine.lock:
+        engine.promise_to_read(clock.now, clock.now)
+        engine.intake.keep()
+    assert engine.next_duty(clock.now) > clock.now + TIMER_SLACK
+    desk.writer.write(b"first")
+    clock.now += APART // 2
+    desk.writer.write(b"second")
+    assert desk.bursts == [1]
+    assert engine.next_duty(clock.now) == clock.now + WINDOW
+
+
+def test_the_rest_of_what_is_written_after_long_silence_keeps_its_pace(clock: Clock) -> None:
+    desk = Desk()
+    engine, now = desk.engine, monotonic_now()
+    with engine.lock:
+        engine.promise_to_read(now, now)
+        engine.intake.keep()
+    desk.core.deadline = now + 10
+    desk.writer.write_many([b"x", b"y"])
+    assert engine.next_duty(now) == now + 10
+
+
+def test_what_a_steady_writer_leaves_behind_is_watched_over_when_a_reader_has_looked_meanwhile(clock: Clock) -> None:
+    desk = Desk(10_000, LATENCY)
+    keep_writing(desk, clock, 1_053, 150)
+    while desk.engine.gathering.until == NEVER:
+        keep_writing(desk, clock, 1_053, 1)
+    leaves_at, promised = desk.engine.gathering.until, len(desk.wire.promised)
+    assert desk.engine.next_duty(clock.now) > leaves_at + TAIL, "the timer thread counts on the promise"
+    with desk.engine.lock:
+        desk.engine.look()
+    assert desk.wire.promised[promised:] == [leaves_at]
+
+
 def test_after_a_pause_a_message_leaves_at_once_however_steady_its_writer_was(clock: Clock) -> None:
     desk = Desk(10_000, LATENCY)
     keep_writing(desk, clock, 1_053, 600)
@@ -355,6 +403,7 @@ def test_a_blocked_writer_paces_the_core_and_for_what_is_due_soon_instead_of_the
 ) -> None:
     desk = Desk(room=0)
     with desk.engine.lock:
+        desk.engine.wrote(monotonic_now())
         soon = desk.core.deadline = monotonic_now() + due_in
         desk.core.on_timer = lambda now: setattr(desk.core, "space", 1)
     assert desk.writer.write(b"x") == 1
