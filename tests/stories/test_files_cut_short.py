@@ -99,6 +99,7 @@ def test_what_never_left_for_a_reader_that_was_too_slow_is_missed(birth: Birth, 
     world.run_until(lambda: ended(world), SECOND)
     assert is_told(world)
     (news,) = world.b.news
+    assert isinstance(news, Broken)
     assert "before all it had written had arrived" in news.text
 
 
