@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from operator import index
 from typing import Any, Final, Protocol
 
-from srtpy.errors import SRTError
+from srtpy.errors import SRTError, WouldBlockError
 
 BLOCK: Final = 704
 """Packets read from a file at once: sixteen bursts, a megabyte."""
@@ -51,7 +51,10 @@ def send_file(write: Callable[[bytes], int], file: Source, block: int, offset: i
             data = file.read(block if left is None else min(block, left - sent))
             if not data:
                 break
-            sent += write(data)
+            taken = write(data)
+            sent += taken
+            if taken < len(data):
+                raise WouldBlockError(f"waiting was switched off in the middle, after {sent} bytes")
     except SRTError as error:
         sent += error.bytes_taken
         error.bytes_taken = sent

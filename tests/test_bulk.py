@@ -12,7 +12,7 @@ import pytest
 from srtpy.bulk import BLOCK, READ, recv_file, send_file
 from srtpy.config import Config
 from srtpy.conn import Conn
-from srtpy.errors import PEER_ERROR_FILE_SYSTEM, DeadlineError, PeerError
+from srtpy.errors import PEER_ERROR_FILE_SYSTEM, DeadlineError, PeerError, WouldBlockError
 from srtpy.fields import TransType
 from tests.connected import join, pair
 from tests.internal.session.fakes import in_thread
@@ -88,6 +88,21 @@ def test_an_error_in_the_middle_says_how_much_was_taken_and_leaves_the_file_ther
         send_file(shelf.write, file, 10, 50, None)
     assert caught.value.bytes_taken == 25
     assert file.tell() == 75
+
+
+def test_waiting_that_is_switched_off_in_the_middle_leaves_nothing_out() -> None:
+    """A write that may not wait takes a part, and what is read next from the file would not follow it."""
+    file, taken = io.BytesIO(bytes(range(100))), bytearray()
+
+    def write(data: bytes) -> int:
+        part = data[:7] if len(taken) >= 20 else data
+        taken.extend(part)
+        return len(part)
+
+    with pytest.raises(WouldBlockError, match="in the middle") as caught:
+        send_file(write, file, 10, 0, None)
+    assert bytes(taken) == bytes(range(27))
+    assert (caught.value.bytes_taken, file.tell()) == (27, 27)
 
 
 @pytest.mark.parametrize(
