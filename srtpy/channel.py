@@ -87,7 +87,8 @@ class Channel(ABC):
         Raises:
             DeadlineError: nothing came in time.
             WouldBlockError: nothing is there, and waiting is switched off.
-            ConnectionBrokenError: the peer has been silent for too long; everything that came has been read.
+            ConnectionBrokenError: the peer has been silent for too long, or in file mode closed before all it had
+                written had arrived; everything that came has been read.
             ConnClosedError: the connection was closed on this side.
         """
         return self._reader.read(index(size))
