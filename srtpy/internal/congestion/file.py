@@ -30,7 +30,7 @@ Where we differ, and why:
   libsrt's flow that loses its first packets crawls for a minute.
 - The window does not pace: it leaves room for what is acknowledged late because something before it was lost.
 - Slowing down does not go to the next whole microsecond: at short periods that is a fifth and not 3 %.
-- What is lost before the first acknowledgement does not end slow start: the peer was not ready yet.
+- What is lost of the first window does not end slow start: the peer was not ready yet.
 - The limit `max_bw` holds from the first packet on, not from the first acknowledgement; slow start has a
   pace (`STARTING_PERIOD`), and no formula makes it shorter than `SHORTEST_PERIOD`.
 """
@@ -126,10 +126,12 @@ class FileCC(Controller):
         now: Micros,
     ) -> None:
         """End slow start; slow down in company, if much is lost."""
+        if self._is_unproven:
+            return
         path = self._path
         path.lost(packets)
         if self._is_starting:
-            if self._is_heard and (not path.is_clear or path.is_losing(HARMLESS_PACKETS)):
+            if not path.is_clear or path.is_losing(HARMLESS_PACKETS):
                 self._end_slow_start(round_trip, now)
         elif path.is_shared and path.is_losing() and now - self._slowed_at >= round_trip:
             self._slowed_at = now
@@ -138,7 +140,7 @@ class FileCC(Controller):
 
     def timed_out(self, feedback: Feedback, round_trip: Micros, now: Micros) -> None:
         """End slow start; what silence has lost is sent again at the pace there is."""
-        if self._is_heard:
+        if not self._is_unproven:
             self._end_slow_start(round_trip, now)
         self._show()
 
@@ -148,9 +150,9 @@ class FileCC(Controller):
         self._show()
 
     @property
-    def _is_heard(self) -> bool:
-        """Whether anything was ever acknowledged; a libsrt listener loses what comes before it has accepted."""
-        return self._stepped_at >= 0
+    def _is_unproven(self) -> bool:
+        """Whether not even the first window was acknowledged: a libsrt peer loses what comes before it is ready."""
+        return self._is_starting and self._window < 2 * FIRST_WINDOW
 
     # ---- the steps -------------------------------------------------------------------------
 
@@ -164,6 +166,7 @@ class FileCC(Controller):
                 return
             self._end_slow_start(round_trip, now)
         path = self._path
+        self._pace = min(self._pace, slowest(round_trip))  # which the handshake may have made out to be far longer
         rate = SECOND / self._pace
         boldness = min(max((now - self._slowed_at) / CAREFUL, 1.0), BOLDEST)
         bound = SECOND / (max(path.rate, 1) * (CONTEST if path.is_shared else OVERSHOOT))
