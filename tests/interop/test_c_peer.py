@@ -62,16 +62,29 @@ def test_every_message_arrives_once_in_order_and_both_count_alike(
     assert sent["stats"]["acks_received"] >= 0.9 * got["stats"]["acks_sent"]
 
 
+LIBSRT_TAIL = 6  # messages: that all of them are lost has a probability of 0.05 ** 6
+
+
 @pytest.mark.parametrize("sender_calls", [True, False], ids=["sender calls", "receiver calls"])
 @pytest.mark.parametrize(("sender", "receiver"), OURS_AND_THEIRS)
 def test_five_percent_loss_is_repaired_seed_11(
     sender: type[PeerProcess], receiver: type[PeerProcess], sender_calls: bool
 ) -> None:
-    weather = Weather(loss=0.05, reorder=0.02, duplicate=0.01, delay_ms=10)
+    """What libsrt sends ends with a few messages more: it does not resend its last one if nobody asks, and who should?"""
+    weather, count = Weather(loss=0.05, reorder=0.02, duplicate=0.01, delay_ms=10), 3000
+    tail = LIBSRT_TAIL if sender is LibsrtPeer else 0
     sent, got = stream(
-        sender, receiver, sender_calls=sender_calls, weather=weather, seed=11, count=3000, latency=400, keep_open_ms=900
+        sender,
+        receiver,
+        sender_calls=sender_calls,
+        weather=weather,
+        seed=11,
+        count=count + tail,
+        latency=400,
+        keep_open_ms=900,
     )
-    assert sent["messages"] == got["messages"] == 3000
+    assert sent["messages"] == count + tail
+    assert count <= got["messages"] <= count + tail
     assert got["missing"] == got["repeated"] == got["damaged"] == 0
     assert 100 <= sent["stats"]["retransmitted"] <= 600
     assert got["stats"]["receive_loss"] >= 100

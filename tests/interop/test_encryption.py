@@ -47,8 +47,9 @@ def sealed_stream(
     return sent, got
 
 
-def assert_whole(sent: Report, got: Report, count: int) -> None:
-    assert sent["messages"] == got["messages"] == count
+def assert_whole(sent: Report, got: Report, count: int, tail: int = 0) -> None:
+    assert sent["messages"] == count + tail
+    assert count <= got["messages"] <= count + tail
     assert got["missing"] == got["repeated"] == got["damaged"] == 0
     assert got["stats"]["undecrypted"] == sent["stats"]["undecrypted"] == 0
 
@@ -79,18 +80,22 @@ def test_the_listener_chooses_the_length(
 def test_a_new_key_every_thousand_packets_under_four_percent_loss_seed_7(
     sender: type[PeerProcess], receiver: type[PeerProcess], sender_calls: bool
 ) -> None:
-    """Ten Mbit/s: at higher rates libsrt 1.5.1's own sender crashes when its keys change often."""
+    """Ten Mbit/s: at higher rates libsrt 1.5.1's own sender crashes when its keys change often.
+
+    What libsrt sends ends with a few messages more: it does not resend its last one if nobody asks for it.
+    """
+    tail = 6 if sender is LibsrtPeer else 0
     sent, got = sealed_stream(
         sender,
         receiver,
         sender_calls=sender_calls,
         weather=Weather(loss=0.04, delay_ms=10),
-        count=8000,
+        count=8000 + tail,
         latency=400,
         kmrefreshrate=1000,
         kmpreannounce=400,
     )
-    assert_whole(sent, got, 8000)
+    assert_whole(sent, got, 8000, tail)
     assert got["stats"]["receive_loss"] >= 200
     ours = (sent if sender is SrtpyPeer else got)["all_stats"]
     assert ours["sent_km" if sender is SrtpyPeer else "recv_km"] >= 7
