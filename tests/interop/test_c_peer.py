@@ -70,7 +70,7 @@ LIBSRT_TAIL = 6  # messages: that all of them are lost has a probability of 0.05
 def test_five_percent_loss_is_repaired_seed_11(
     sender: type[PeerProcess], receiver: type[PeerProcess], sender_calls: bool
 ) -> None:
-    """What libsrt sends ends with a few messages more: it does not resend its last one if nobody asks, and who should?"""
+    """What libsrt sends ends with a few messages more: it does not resend its last one if nobody asks for it."""
     weather, count = Weather(loss=0.05, reorder=0.02, duplicate=0.01, delay_ms=10), 3000
     tail = LIBSRT_TAIL if sender is LibsrtPeer else 0
     sent, got = stream(

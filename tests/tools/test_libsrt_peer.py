@@ -28,7 +28,7 @@ def test_counts_times_and_latency_of_a_clean_stream() -> None:
 
 
 def test_repairs_five_percent_loss_seed_5() -> None:
-    """Six messages more than looked at: libsrt does not resend its last one if nobody asks for it, and waits for 20 s."""
+    """Six messages more than needed: libsrt does not resend its last one if nobody asks for it, and waits for 20 s."""
     with LibsrtPeer(mode="listener", role="receive", latency=200) as receiver, UdpProxy() as proxy:
         front = proxy.add_route(("127.0.0.1", receiver.port), Weather(loss=0.05, delay_ms=10), seed=5)
         sending = LibsrtPeer(
