@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import srtpy
 from srtpy.cli.mpegts import MESSAGE_SIZE
+from srtpy.cli.turned_away import telling
 from srtpy.secrecy import redacted
 from srtpy.url import SrtUrl, parse_url
 
@@ -130,6 +131,7 @@ class SrtEnd(End):
 
     def _listen(self) -> srtpy.Listener:
         """Begin to listen, once and for all: an address that cannot be had now is not waited for."""
+        self._config.logger = telling(self.say)
         try:
             listener = srtpy.listen(self._where.local, self._config, backlog=1)
         except OSError as error:

@@ -15,6 +15,7 @@ from typing import Final
 
 import srtpy
 from srtpy.cli.file_outcome import Status, TransferError
+from srtpy.cli.turned_away import telling
 from srtpy.secrecy import Secret
 from srtpy.url import parse_url
 
@@ -107,6 +108,7 @@ class Line:
 
     def _accept(self, limit: float | None) -> srtpy.Conn:
         if self._listener is None:
+            self._config.logger = telling(self._say)
             try:
                 self._listener = srtpy.listen(self._address, self._config, backlog=1, accept=self._judge)
             except OSError as error:

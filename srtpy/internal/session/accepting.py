@@ -317,11 +317,15 @@ class Accepting:
 
     def _refuse(self, request: Request, path: Path, reason: RejectReason, text: str = "") -> None:
         """Tell a caller no, unless the listener's end has done so."""
-        if self._log.is_debugging:
-            self._log.debug(LogCategory.HANDSHAKE, f"refused {path.remote}: {reason.name} ({reason.value}) {text}")
+        now = monotonic_now()
         with self._lock:
-            if self._judged.pop(request.key, None) is not None:
-                self._mux.send(self._answerer.reject(request, reason, monotonic_now()), path)
+            is_news = self._judged.pop(request.key, None) is not None
+            if is_news:
+                self._mux.send(self._answerer.reject(request, reason, now), path)
+        if is_news and self._answerer.complaints.take(now):
+            self._log.note(LogCategory.HANDSHAKE, _refusal(path, reason, text))
+        elif self._log.is_debugging:
+            self._log.debug(LogCategory.HANDSHAKE, _refusal(path, reason, text))
 
     def _let_in(self, request: Request, path: Path, config: Config, keys: Answer) -> None:
         """Make a session of a request and tell the caller, if there is still a place for it."""
@@ -373,3 +377,10 @@ class Accepting:
         """Note that a connection is over: a belated repeat of its request must not open another."""
         with self._lock:
             self._answerer.ended(key, monotonic_now())
+
+
+def _refusal(path: Path, reason: RejectReason, text: str) -> str:
+    """Say who was refused, and why, for the listener's side."""
+    host, port = path.remote[:2]
+    caller = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"refused {caller}: {reason.name} ({reason.value})" + (f", {text}" if text else "")
