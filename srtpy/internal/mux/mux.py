@@ -37,6 +37,7 @@ from srtpy.internal.mux.recvmmsg import MESSAGES
 from srtpy.internal.mux.routes import Routes
 from srtpy.internal.packet.header import CONTROL, Datagram, SocketId
 
+MOST_READS: Final = 4  # ours: full reads by one who looks, under its session's lock; 170,000 datagrams/s at 3 ms a look
 END_PATIENCE: Final = 2.0  # ours: seconds the last user waits for the thread; it ends within its nap
 
 
@@ -91,6 +92,7 @@ class Mux:
         self._reading = Lock()
         self._promises = Promises(transport.set_alarm)
         self._watches = transport.has_alarm
+        self._was_full = False
         self._users = 1
         self._ending = False
         self._thread = Thread(target=self._read_loop, name=f"srt-mux-{self.local_address[1]}", daemon=True)
@@ -187,8 +189,12 @@ class Mux:
         if self._reading.locked():
             return
         with self._reading:  # the one way of taking a lock that no interrupt can come between
-            if not self._ending:
+            for _ in range(MOST_READS):
+                if self._ending:
+                    return
                 self._read()
+                if not self._was_full:
+                    return
 
     def _read_loop(self) -> None:
         transport, nap, promises = self._transport, self._nap, self._promises
@@ -210,11 +216,13 @@ class Mux:
     def _read(self) -> Micros | None:
         """Read once and deliver; return how long to nap, None if there was nothing.  Needs `_reading`."""
         reads = self._transport.read()
+        self._was_full = False
         if not reads:
             return None
         instant = now()
         total, data = self._deliver(reads, instant)
-        return self._nap.after(data, total >= MESSAGES, instant)
+        self._was_full = total >= MESSAGES
+        return self._nap.after(data, self._was_full, instant)
 
     def _deliver(self, reads: Reads, instant: Micros) -> tuple[int, int]:
         """Put everything where it belongs; return how many datagrams, and how many in batches of data."""

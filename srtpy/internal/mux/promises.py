@@ -37,14 +37,13 @@ class Promises:
     def make(self, inbox: Inbox, by: Micros) -> None:
         """Promise to look by that instant."""
         with self._lock:
-            others = self._by
-            others.pop(inbox, None)
-            is_first = not others or by < min(others.values())
-            others[inbox] = by
-            inbox.is_attended = True
-            if is_first:
-                self._alarm_at = by
+            others = [instant for one, instant in self._by.items() if one is not inbox]
+            if not others or by < min(others):  # first, and never noted as later than it is: we may be interrupted
+                self._alarm_at = min(self._alarm_at, by)
                 self._set_alarm(by)
+                self._alarm_at = by
+            self._by[inbox] = by
+            inbox.is_attended = True
 
     def keep(self, inbox: Inbox) -> None:
         """Note that a promise is kept: who made it looks now."""

@@ -225,10 +225,12 @@ class Session:
                 engine.wake_everyone()  # again, if whoever did so was interrupted
                 return
             now = monotonic_now()
+            if engine.gathering.waiting:  # whoever does not wait for more says it before the end
+                engine.gathering.until = now
+                engine.flush(now)
             is_peer_gone = fate.is_ending and not fate.is_closing
             engine.flush_by = now  # the timer thread goes on with it if we are interrupted
             try:
-                engine.hand_over(now)
                 self.core.close(0 if is_peer_gone or fate.has_peer_failed else linger, now)
                 fate.closing()
                 engine.turn(now)

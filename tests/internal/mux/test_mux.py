@@ -391,6 +391,15 @@ def test_whoever_looks_reads_on_its_own_thread() -> None:
     mux.release()
 
 
+def test_whoever_looks_reads_on_while_reads_are_full() -> None:
+    mux = Mux(Scripted(one(data(1), 128), one(data(2), 128), one(data(3)), one(data(4))))
+    inbox = Inbox()
+    assert mux.register(77, inbox, PEER.remote)
+    mux.look(inbox)
+    assert inbox.qsize() == 3
+    mux.release()
+
+
 def test_nobody_looks_while_somebody_reads_nor_after_the_end() -> None:
     with nothing_left():
         reading, go_on = Event(), Event()

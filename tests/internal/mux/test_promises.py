@@ -62,6 +62,35 @@ def test_a_promise_made_again_moves_the_alarm(by: int) -> None:
     assert desk.alarm == by
 
 
+@pytest.mark.parametrize("is_set", [False, True])
+@pytest.mark.parametrize(("first", "others", "by"), [(None, [], 15), (10, [], 15), (10, [20], 15), (30, [20], 15)])
+def test_who_is_interrupted_while_promising_leaves_no_promise_unwatched(
+    first: int | None, others: list[int], by: int, is_set: bool
+) -> None:
+    desk, inbox = Desk(), Inbox()
+    if first is not None:
+        desk.promises.make(inbox, first)
+    for other in others:
+        desk.promises.make(Inbox(), other)
+
+    def interrupted(instant: int) -> None:
+        if is_set:
+            desk.alarm = instant
+        desk.promises._set_alarm = desk.set_alarm
+        raise KeyboardInterrupt
+
+    desk.promises._set_alarm = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        desk.promises.make(inbox, by)
+    ends = 0
+    while len(desk.promises):
+        assert desk.alarm < NEVER
+        assert desk.promises.end(desk.alarm) >= desk.alarm
+        ends += 1
+        assert ends <= 3, "the alarm went off, and was not set again"
+    assert not inbox.is_attended
+
+
 @given(st.lists(st.tuples(st.sampled_from("mkte"), st.integers(0, 3), st.integers(0, 50)), max_size=40))
 def test_nobody_is_let_down_in_silence(steps: list[tuple[str, int, int]]) -> None:
     """Whatever is made, kept and broken: the alarm goes off in time, and who waits for a broken promise is rung."""

@@ -13,7 +13,7 @@ import pytest
 from srtpy.config import Config
 from srtpy.errors import ConnClosedError, ConnectionBrokenError, DeadlineError
 from srtpy.internal.clock.monotonic import now as monotonic_now
-from srtpy.internal.clock.units import MILLISECOND, SECOND
+from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros
 from srtpy.internal.core.events import Broken, Finished, PeerClosed, PeerFailed
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
@@ -258,6 +258,23 @@ def test_shutting_down_cuts_a_linger_short_and_says_so_at_once(rig: Rig) -> None
     rig.session.shut_down()
     assert rig.wire.bursts == [[b"SHUTDOWN"]]
     closing.result()
+
+
+def test_what_has_gathered_leaves_before_an_end_that_waits_for_nothing(rig: Rig) -> None:
+    rig.start()
+    before: list[list[bytes]] = []
+    close = rig.core.close
+
+    def note(linger: Micros | None, now: Micros) -> None:
+        before.extend(rig.wire.bursts)
+        close(linger, now)
+
+    rig.core.close = note  # type: ignore[method-assign]
+    engine = rig.session.engine
+    with engine.lock:
+        engine.gathering.begin(b"gathered", monotonic_now(), monotonic_now() + 5 * SECOND, 31)
+    rig.session.shut_down()
+    assert before == [[b"gathered"]]
 
 
 def test_what_is_open_at_the_interpreters_exit_is_shut_down() -> None:
