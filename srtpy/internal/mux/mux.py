@@ -209,6 +209,7 @@ class Mux:
                 elif pause is None:
                     transport.wait()
         finally:
+            promises.stop()
             with self._lock, self._reading:  # nobody wakes, or reads, a descriptor that is somebody else's by now
                 self._ending = True
                 transport.close()

@@ -23,13 +23,14 @@ class Promises:
         set_alarm: has the one who watches wake at an instant, instead of any told before.
     """
 
-    __slots__ = ("_alarm_at", "_by", "_lock", "_set_alarm")
+    __slots__ = ("_alarm_at", "_by", "_is_over", "_lock", "_set_alarm")
 
     def __init__(self, set_alarm: Callable[[Micros], None]) -> None:
         self._by: dict[Inbox, Micros] = {}
         self._lock = Lock()
         self._set_alarm = set_alarm
         self._alarm_at: Micros = 0
+        self._is_over = False
 
     def __len__(self) -> int:
         return len(self._by)
@@ -37,6 +38,8 @@ class Promises:
     def make(self, inbox: Inbox, by: Micros) -> None:
         """Promise to look by that instant."""
         with self._lock:
+            if self._is_over:
+                return
             others = [instant for one, instant in self._by.items() if one is not inbox]
             if not others or by < min(others):  # first, and never noted as later than it is: we may be interrupted
                 self._alarm_at = min(self._alarm_at, by)
@@ -49,6 +52,11 @@ class Promises:
         """Note that a promise is kept: who made it looks now."""
         with self._lock:
             self._by.pop(inbox, None)
+
+    def stop(self) -> None:
+        """Take no more promises, and leave the alarm alone: its descriptor may soon be somebody else's."""
+        with self._lock:
+            self._is_over = True
 
     def end(self, now: Micros) -> Micros:
         """Have the inboxes of broken promises ring; return when the next one will be broken, `NEVER` if there is none.

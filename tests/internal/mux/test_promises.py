@@ -54,6 +54,13 @@ def test_a_broken_one_rings_once() -> None:
     assert not has_rung(inbox)
 
 
+def test_after_the_end_no_promise_is_taken_and_no_alarm_set() -> None:
+    desk, inbox = Desk(), Inbox()
+    desk.promises.stop()
+    desk.promises.make(inbox, 100)
+    assert (inbox.is_attended, len(desk.promises), desk.alarm) == (False, 0, NEVER)
+
+
 @pytest.mark.parametrize("by", [50, 150])
 def test_a_promise_made_again_moves_the_alarm(by: int) -> None:
     desk, inbox = Desk(), Inbox()
