@@ -367,9 +367,12 @@ class Conn(Channel):
         """Tell the peer that we failed: its writes raise `PeerError` from then on.
 
         Raises:
+            TypeError: not a whole number.
             ValueError: not a 32-bit number.
             ConnClosedError: the connection is closed.
         """
+        if not isinstance(code, int):
+            raise TypeError(f"code is a whole number, 0 to 4294967295, not {type(code).__name__}")
         if not 0 <= code <= 0xFFFFFFFF:
             raise ValueError(f"code={code} is out of range: 0 to 4294967295")
         self._check_open()

@@ -199,6 +199,8 @@ def test_peer_errors() -> None:
         assert codes == [4000]
         with pytest.raises(ValueError):
             b.send_peer_error(-1)
+        with pytest.raises(TypeError, match="whole number"):
+            b.send_peer_error("full")  # type: ignore[arg-type]
     with pytest.raises(ConnClosedError):
         b.send_peer_error()
 
