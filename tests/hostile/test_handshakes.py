@@ -77,7 +77,7 @@ def test_row_01_answers_to_strangers_are_never_longer_than_the_question(listener
 
 def test_row_02_a_conclusion_flood_with_good_cookies_is_bounded_per_host(said: list[logging.LogRecord]) -> None:
     """While callbacks think, one host gets so many places and no more, and no thread beyond the pool."""
-    released = Event()
+    released, began = Event(), time.monotonic()
 
     def think(request: srtpy.ConnRequest) -> bool:
         return released.wait(20.0) and False
@@ -96,7 +96,9 @@ def test_row_02_a_conclusion_flood_with_good_cookies_is_bounded_per_host(said: l
         released.set()
         until(lambda: not listener._accepting._answerer.waiting)
         assert len(one.heard(1.0)) > 200, "those who had a place are told as well"
-    assert said == []
+    texts = [record.getMessage() for record in said]
+    assert len(texts) <= 1 + (time.monotonic() - began)  # a flood does not fill the log
+    assert all(text.startswith("refused 127.0.0.") for text in texts), texts
 
 
 def test_row_02_without_a_callback_the_backlog_is_the_limit() -> None:

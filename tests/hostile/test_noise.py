@@ -133,13 +133,20 @@ def shout(seconds: float, seed: int) -> None:
         assert LATENCY - 0.02 < statistics.median(stream.delays) < LATENCY + 0.1
 
 
+def surprises(said: list[logging.LogRecord]) -> list[str]:
+    """Return what was said but for the word a PEERERROR deserves, which noise may happen to be: once a connection."""
+    errors = [record.getMessage() for record in said if "PEERERROR" in record.getMessage()]
+    assert len(errors) == len(set(errors))  # they begin with the connection's id
+    return [record.getMessage() for record in said if "PEERERROR" not in record.getMessage()]
+
+
 def test_a_few_seconds_of_noise_seed_1(said: list[logging.LogRecord]) -> None:
     shout(4.0, seed=1)
-    assert said == []
+    assert surprises(said) == []
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_minute_of_noise_changes_nothing_seed_2(said: list[logging.LogRecord]) -> None:
     shout(60.0, seed=2)
-    assert said == []
+    assert surprises(said) == []
