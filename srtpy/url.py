@@ -296,13 +296,18 @@ def _number(value: float) -> str:
     return f"{value:.9g}"
 
 
+def host_and_port(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    """Return an address as URLs and people write it: an IPv6 host in brackets."""
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def write_url(mode: str, host: str, port: int, pairs: Mapping[str, str]) -> str:
     """Put a URL together; the values in `pairs` are in their final form."""
     if mode.lower() not in MODES:
         raise ValueError(f"mode={mode}: use caller, listener or rendezvous")
-    shown = f"[{host}]" if ":" in host else host
     query = "&".join(f"{key}={value}" for key, value in {"mode": MODES[mode.lower()], **pairs}.items())
-    return f"srt://{shown}:{port}?{query}"
+    return f"srt://{host_and_port((host, port))}?{query}"
 
 
 def libsrt_query(fields: Mapping[str, object], mss: int) -> dict[str, str]:

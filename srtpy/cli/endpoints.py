@@ -23,7 +23,7 @@ import srtpy
 from srtpy.cli.mpegts import MESSAGE_SIZE
 from srtpy.cli.turned_away import telling
 from srtpy.secrecy import redacted
-from srtpy.url import SrtUrl, parse_url
+from srtpy.url import SrtUrl, host_and_port, parse_url
 
 READ_MESSAGES: Final = 64  # messages moved in one go
 LARGEST_DATAGRAM: Final = 65_535
@@ -80,7 +80,7 @@ class SrtEnd(End):
 
     def __init__(self, url: str, stream_id: str | None = None) -> None:
         self._where: SrtUrl = parse_url(url, is_quiet=True)  # `from_url` warns below
-        name = f"srt://{_shown(self._where.local if self._where.mode == 'listener' else self._where.remote)}"
+        name = f"srt://{host_and_port(self._where.local if self._where.mode == 'listener' else self._where.remote)}"
         super().__init__(f"{name} ({self._where.mode})")
         if self._where.mode == "rendezvous":  # the URL itself may hold a passphrase
             raise ValueError(
@@ -117,7 +117,7 @@ class SrtEnd(End):
             return ""
         latency = f"{conn.stats().negotiated_latency * 1000:g} ms"
         stream_id = f", stream id {conn.stream_id!r}" if conn.stream_id else ""
-        return f"connected to {_shown(conn.remote_addr)}, latency {latency}{stream_id}"
+        return f"connected to {host_and_port(conn.remote_addr)}, latency {latency}{stream_id}"
 
     def _accept(self) -> srtpy.Conn:
         if self._listener is None:
@@ -142,7 +142,7 @@ class SrtEnd(End):
             raise OSError(error.errno or errno.EADDRNOTAVAIL, f"{self.name}: {text}") from error
         listener.settimeout(ACCEPT_STEP)
         address = listener.local_addr
-        self.name = f"srt://{_shown(address)} (listener)"
+        self.name = f"srt://{host_and_port(address)} (listener)"
         self.say(f"{self.name}: waiting for a caller on port {address[1]}")
         return listener
 
@@ -174,11 +174,6 @@ class SrtEnd(End):
         self.hang_up()
         if self._listener is not None:
             self._listener.close()
-
-
-def _shown(address: srtpy.Address) -> str:
-    host, port = address[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class UdpEnd(End):

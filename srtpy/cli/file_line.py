@@ -17,7 +17,7 @@ import srtpy
 from srtpy.cli.file_outcome import Status, TransferError
 from srtpy.cli.turned_away import telling
 from srtpy.secrecy import Secret
-from srtpy.url import parse_url
+from srtpy.url import host_and_port, parse_url
 
 FILE_MODE: Final = "transtype=file&messageapi=0"
 FIRST_RETRY: Final = 0.2  # seconds before another call; doubles
@@ -47,7 +47,7 @@ class Line:
         url = Secret(url)
         where = parse_url(url, is_quiet=True)  # `from_url` warns below
         address = where.local if where.mode == "listener" else where.remote
-        self.name = f"srt://{_shown(address)} ({where.mode})"
+        self.name = f"srt://{host_and_port(address)} ({where.mode})"
         if where.mode == "rendezvous":  # the URL itself may hold a passphrase
             raise ValueError(f"{self.name}: a file transfer has a caller and a listener, not mode=rendezvous")
         self.listens = where.mode == "listener"
@@ -76,7 +76,7 @@ class Line:
         self._is_busy.set()
         conn.settimeout(None)  # the URL's is for the wait
         secured = srtpy.KmState(conn.stats().snd_km_state) is srtpy.KmState.SECURED
-        self._say(f"connected to {_shown(conn.remote_addr)}{', encrypted' if secured else ''}")
+        self._say(f"connected to {host_and_port(conn.remote_addr)}{', encrypted' if secured else ''}")
         return conn
 
     def hang_up(self, conn: srtpy.Conn, *, at_once: bool = False) -> None:
@@ -113,7 +113,7 @@ class Line:
                 self._listener = srtpy.listen(self._address, self._config, backlog=1, accept=self._judge)
             except OSError as error:
                 raise TransferError(Status.UNREACHABLE, f"{self.name}: {error}") from None
-            self._say(f"listening on {_shown(self._listener.local_addr)}")
+            self._say(f"listening on {host_and_port(self._listener.local_addr)}")
         wait = self._timeout if limit is None else max(limit - time.monotonic(), 0.0)
         until = inf if wait is None else time.monotonic() + wait
         while True:
@@ -127,8 +127,3 @@ class Line:
 
     def _judge(self, request: srtpy.ConnRequest) -> int:
         return BUSY if self._is_busy.is_set() else 0
-
-
-def _shown(address: srtpy.Address) -> str:
-    host, port = address[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -13,7 +13,7 @@ import time
 from typing import Final
 
 import srtpy
-from srtpy.url import SrtUrl, parse_url
+from srtpy.url import SrtUrl, host_and_port, parse_url
 
 CONNECTED: Final = 0
 OTHER: Final = 1
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     except srtpy.SRTError as error:
         found, status = _failed(error), status_of(error)
     if options.json:
-        print(json.dumps({"address": _shown(where), **found}))
+        print(json.dumps({"address": host_and_port(where.remote), **found}))
     else:
         _print(where, found, status)
     return status
@@ -118,15 +118,10 @@ def _dotted(version: int) -> str:
     return f"{version >> 16}.{version >> 8 & 0xFF}.{version & 0xFF}"
 
 
-def _shown(where: SrtUrl) -> str:
-    host, port = where.remote
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _print(where: SrtUrl, found: dict[str, object], status: int) -> None:
     if status != CONNECTED:
         print(f"srtpy: {found['error']}", file=sys.stderr)
         return
-    print(f"{_shown(where)} is an SRT listener")
+    print(f"{host_and_port(where.remote)} is an SRT listener")
     for name in ("version", "handshake", "latency", "encryption"):
         print(f"  {name:<12}{found[name]}")

@@ -8,7 +8,7 @@ import pytest
 
 import srtpy
 from srtpy import KmState, SockOpt
-from tests.interop.test_c_peer import LATENCY_MS, OURS_AND_THEIRS, Report
+from tests.interop.test_c_peer import LATENCY_MS, LIBSRT_TAIL, OURS_AND_THEIRS, Report
 from tests.tools.libsrt_peer import LibsrtPeer, PeerProcess
 from tests.tools.srtpy_peer import SrtpyPeer
 from tests.tools.udp_proxy import ProxyProcess, Weather
@@ -84,7 +84,7 @@ def test_a_new_key_every_thousand_packets_under_four_percent_loss_seed_7(
 
     What libsrt sends ends with a few messages more: it does not resend its last one if nobody asks for it.
     """
-    tail = 6 if sender is LibsrtPeer else 0
+    tail = LIBSRT_TAIL if sender is LibsrtPeer else 0
     sent, got = sealed_stream(
         sender,
         receiver,

@@ -16,12 +16,11 @@ from srtpy.internal.clock.monotonic import now
 from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros
 from srtpy.internal.mux.address import Address, Path
 from srtpy.internal.packet.batch import Batch
-from srtpy.internal.packet.header import CONTROL, ControlType, Datagram, SocketId
+from srtpy.internal.packet.header import CONTROL, ControlType, Datagram, SocketId, control_kind
 
 LIFETIME: Final[Micros] = 10 * SECOND  # ours: twice libsrt's idle timeout (5 s); by then the peer has noticed
 SPACING: Final[Micros] = 100 * MILLISECOND  # ours: soon enough for people, and 20 bytes ten times a second harm nobody
 LARGEST_TABLE: Final = 1024  # ours: ids; the oldest go first
-SHUTDOWN: Final = (CONTROL >> 16) | ControlType.SHUTDOWN  # draft 3.2.7 "Shutdown": the upper half of the first word
 
 
 class Left:
@@ -59,8 +58,11 @@ class Farewells:
 
     def asked(self, batch: Batch, path: Path) -> None:
         """Say it to somebody who sends to an id that is not in use, if it was theirs and is not what they say too."""
-        left = self._left.get(batch.headers[0][3])
-        if left is None or left.remote != path.remote or batch.headers[0][0] >> 16 == SHUTDOWN:
+        first, _, _, socket_id = batch.headers[0]
+        left = self._left.get(socket_id)
+        if left is None or left.remote != path.remote:
+            return
+        if first >= CONTROL and control_kind(first) == ControlType.SHUTDOWN:
             return
         instant = now()
         if instant >= left.until or instant < left.said_at + SPACING:

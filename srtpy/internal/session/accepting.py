@@ -30,7 +30,7 @@ from typing import Final
 from srtpy.config import Config
 from srtpy.errors import RejectReason
 from srtpy.internal.clock.monotonic import now as monotonic_now
-from srtpy.internal.clock.units import SECOND
+from srtpy.internal.clock.units import SECOND, Micros
 from srtpy.internal.core.agreeing import answer, fitted, needs_derivation
 from srtpy.internal.core.connection import Connection
 from srtpy.internal.crypto.exchange import Answer
@@ -38,7 +38,7 @@ from srtpy.internal.handshake.answers import LARGEST_WAITING, Key
 from srtpy.internal.handshake.cookie import CookieJar
 from srtpy.internal.handshake.listener import Answerer, Reply, Request
 from srtpy.internal.handshake.negotiation import Refusal, judge_entry
-from srtpy.internal.mux.address import Address, Path
+from srtpy.internal.mux.address import Address, Path, shown
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.mux import Mux
 from srtpy.internal.mux.opening import open_listening
@@ -259,10 +259,7 @@ class Accepting:
             del self._judged[request.key]
         waited = (now - request.arrived) / SECOND
         text = f"{path.remote} gave up before it was let in after {waited:.1f} s: a slow callback, or too many callers"
-        if self._answerer.complaints.take(now):
-            self._log.warning(LogCategory.HANDSHAKE, text)
-        elif self._log.is_debugging:
-            self._log.debug(LogCategory.HANDSHAKE, text)
+        self._tell(self._log.warning, text, now)
         return True
 
     # ---- keys
@@ -322,10 +319,15 @@ class Accepting:
             is_news = self._judged.pop(request.key, None) is not None
             if is_news:
                 self._mux.send(self._answerer.reject(request, reason, now), path)
-        if is_news and self._answerer.complaints.take(now):
-            self._log.note(LogCategory.HANDSHAKE, _refusal(path, reason, text))
+        told = f"refused {shown(path.remote)}: {reason.name} ({reason.value})" + (f", {text}" if text else "")
+        self._tell(self._log.note if is_news else None, told, now)
+
+    def _tell(self, say: Callable[[LogCategory, str], None] | None, text: str, now: Micros) -> None:
+        """Say something about a caller, a line a second at most; the rest, and what is no news, is for developers."""
+        if say is not None and self._answerer.complaints.take(now):
+            say(LogCategory.HANDSHAKE, text)
         elif self._log.is_debugging:
-            self._log.debug(LogCategory.HANDSHAKE, _refusal(path, reason, text))
+            self._log.debug(LogCategory.HANDSHAKE, text)
 
     def _let_in(self, request: Request, path: Path, config: Config, keys: Answer) -> None:
         """Make a session of a request and tell the caller, if there is still a place for it."""
@@ -377,10 +379,3 @@ class Accepting:
         """Note that a connection is over: a belated repeat of its request must not open another."""
         with self._lock:
             self._answerer.ended(key, monotonic_now())
-
-
-def _refusal(path: Path, reason: RejectReason, text: str) -> str:
-    """Say who was refused, and why, for the listener's side."""
-    host, port = path.remote[:2]
-    caller = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return f"refused {caller}: {reason.name} ({reason.value})" + (f", {text}" if text else "")

@@ -120,11 +120,7 @@ class Engine:
         self.wrote(now)
         inbox = self.intake.inbox
         if now < self._calm_until and not inbox.qsize():
-            try:
-                datagrams = self.gathering.send(now)
-            except BaseException as error:
-                self.torn(error)
-                raise
+            datagrams = self.change(partial(self.gathering.send, now))
             if datagrams:
                 self._send(datagrams)
             return
@@ -148,14 +144,8 @@ class Engine:
         """Send what the core has ready and wake whom it concerns; follows every change of the core."""
         assert self.lock.locked()
         core = self.core
-        try:
-            if self.gathering.until <= now:
-                datagrams = self.gathering.send(now)
-            else:
-                datagrams = core.datagrams_to_send(now)
-        except BaseException as error:
-            self.torn(error)
-            raise
+        leaving = self.gathering.send if self.gathering.until <= now else core.datagrams_to_send
+        datagrams = self.change(partial(leaving, now))
         if datagrams:
             self._send(datagrams)  # if we are interrupted here they are lost, as others on their way
         try:

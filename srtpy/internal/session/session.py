@@ -24,13 +24,13 @@ Order  one session's lock, never two at once; then nothing.  (The inbox and the 
                                                                               a peer that goes on told again
   a second close, from any thread     waits for the first                     returns once closed
   close on one of our two threads     begins; waits for nothing               returns at once
-  linger                              the core drains, or its time is up      one SHUTDOWN
+  linger                              the core drains, or its time is up      SHUTDOWN
   peer gone already                   nothing to wait for                     closed at once
   a call interrupted under the lock   broken: the core may be in pieces       SHUTDOWN, but files' peers hear nothing
                                                                               more; ConnectionBrokenError
   a signal's handler that interrupted another thread closes                   returns soon
     our own thread under the lock
-  interpreter exits                   no linger                               one SHUTDOWN
+  interpreter exits                   no linger                               SHUTDOWN
   child of a fork                     not ours                                ConnClosedError, nothing sent
 """
 
