@@ -30,6 +30,11 @@ LARGEST_DATAGRAM: Final = 65_535
 UDP_NUMBERS: Final = ("ttl", "iptos", "rcvbuf", "sndbuf", "mcloop")
 UDP_BUFFER: Final = 4 << 20  # bytes asked of the kernel for UDP ends
 ACCEPT_STEP: Final = 0.5  # seconds between looks at whether we are to stop
+_Reason = srtpy.RejectReason
+MISFITS: Final = {  # settings of the two ends that do not go together, which waiting does not change
+    *(_Reason.BAD_SECRET, _Reason.UNSECURE, _Reason.CRYPTO, _Reason.VERSION),
+    *(_Reason.MESSAGE_API, _Reason.CONGESTION, _Reason.FILTER),
+}
 
 
 class End:
@@ -92,6 +97,7 @@ class SrtEnd(End):
         if stream_id is not None:
             self._config.stream_id = stream_id
         self._listener: srtpy.Listener | None = None
+        self._has_been_open = False
 
     @property
     def listens_on(self) -> int:
@@ -106,9 +112,19 @@ class SrtEnd(End):
 
     def open(self) -> None:
         """Dial, or wait for a caller; `stop` ends the wait."""
-        conn = srtpy.dial(self._where.remote, self._config) if self.calls else self._accept()
+        conn = self._dial() if self.calls else self._accept()
         conn.settimeout(self._where.timeout)
         self.conn = conn
+        self._has_been_open = True
+
+    def _dial(self) -> srtpy.Conn:
+        """Call; a peer that refuses our settings, and has never taken them, is not called again."""
+        try:
+            return srtpy.dial(self._where.remote, self._config)
+        except srtpy.RejectedError as error:
+            if error.reason in MISFITS and not self._has_been_open:
+                self.reopens = False
+            raise
 
     def peer(self) -> str:
         """Say who is connected, with what latency and stream id."""

@@ -46,7 +46,8 @@ def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "--reconnect",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="when an srt:// end goes away, wait for it to come back (default); otherwise end",
+        help="when an srt:// end goes away, wait for it to come back (default); otherwise end; "
+        "settings that a listener refuses from the first, such as a wrong passphrase, end it either way",
     )
     parser.add_argument("--streamid", help="stream id for the srt:// ends, over the URL's")
     parser.add_argument("--chunk", type=_chunk, default=MESSAGE_SIZE, help="bytes of a message read from a file (1316)")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+import srtpy
 from srtpy.cli.mpegts import TransportStream
 from tests.interop.cells import NULL_PACKET, wait_until_bound
 
@@ -252,6 +253,27 @@ def test_a_port_that_is_taken_is_told_at_once(run: type[Command]) -> None:
     assert status == 1
     assert f"port {taken} is taken already" in said
     assert "trying again" not in said
+
+
+def test_a_wrong_passphrase_is_told_and_not_tried_for_ever(run: type[Command]) -> None:
+    with srtpy.listen("127.0.0.1:0", passphrase="what the listener has") as listener:
+        url = f"srt://127.0.0.1:{listener.local_addr[1]}?passphrase=what+the+caller+has"
+        status, said = run("live", url, "-", stdout=subprocess.DEVNULL).finish()
+    assert status == 1
+    assert "wrong passphrase" in said
+    assert "trying again" not in said
+
+
+def test_a_listener_that_has_let_us_in_before_may_refuse_for_a_while(run: type[Command], port: int) -> None:
+    with srtpy.listen(("127.0.0.1", port), passphrase="what both of them know") as listener:
+        command = run(
+            "live", f"srt://127.0.0.1:{port}?passphrase=what both of them know", "-", stdout=subprocess.DEVNULL
+        )
+        listener.accept().close()
+    with srtpy.listen(("127.0.0.1", port), passphrase="what nobody else knows"):
+        assert "wrong passphrase" in command.wait_to_say("trying again")
+    status, _ = command.finish(signal.SIGINT)
+    assert status == 0
 
 
 def test_a_missing_file_is_a_failure(run: type[Command], tmp_path: Path) -> None:
