@@ -10,6 +10,11 @@ Draft: 3.2.4 "ACK (Acknowledgment)", 3.2.8 "ACKACK", 4.8.1 "Packet Acknowledgeme
 libsrt looks every ten milliseconds whether there is something to say.  Here the first
 packet after an ACK sets the deadline of the next, so a connection at rest is not woken.
 A packet that comes by itself is acknowledged at once: who takes it in is awake anyway.
+
+A sender of files that has filled its window is told twice that it may go on: first of all but the last packet.  In
+libsrt up to 1.5.1 (core.cpp processCtrlAck) the thread that sends may wake before the window has moved, and find it
+full; nothing wakes it again before the next acknowledgement that says something new, or its timeout, which ends
+its slow start at whatever speed it has heard of by then.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ from srtpy.internal.core.roundtrip import RoundTrip
 from srtpy.internal.handshake.negotiation import LIVE, Negotiated
 from srtpy.internal.packet.control import Ack
 from srtpy.internal.packet.header import ControlType
-from srtpy.internal.seq.number import SequenceNumber, precedes
+from srtpy.internal.seq.number import SEQ_MASK, SequenceNumber, distance, precedes
 
 FULL_ACK_PERIOD: Final[Micros] = 10 * MILLISECOND  # draft 4.8.1 "Packet Acknowledgement"
 LONELY: Final[Micros] = 2 * FULL_ACK_PERIOD  # ours: a packet by itself is acknowledged at once: one wake-up less
@@ -192,6 +197,7 @@ class Acks:
         """Say a numbered ACK: a full one, or a small one if the last full one has only just left."""
         buffer = self._buffer
         round_trip = self._round_trip
+        self._lead_up_to(seq, now)
         self._said = self._said_light = seq
         self.is_tight = True  # first: who reads while we count is not counted, and must see that it matters
         self._window = max(buffer.capacity - buffer.unread(), 0)
@@ -210,9 +216,16 @@ class Acks:
             return
         seq = self._buffer.next_missing()
         if seq != self._said_light:
+            self._lead_up_to(seq, now)
             self._said_light = seq
             self._counters.sent_light_acks += 1
             self._outbox.control(ControlType.ACK, 0, Ack(seq).encode(), now)
+
+    def _lead_up_to(self, seq: SequenceNumber, now: Micros) -> None:
+        """Say to a sender of files that all but the last packet has come, before it hears that all has."""
+        if self._rates.are_for_files and distance(self._said_light, seq) > 1:
+            self._counters.sent_light_acks += 1
+            self._outbox.control(ControlType.ACK, 0, Ack((seq - 1) & SEQ_MASK).encode(), now)
 
     def _is_reopened(self) -> bool:
         """Say whether the peer knows of a much smaller window than there is."""
