@@ -140,6 +140,7 @@ def transfer(flows: list[Flow], path: Weather, seconds: float, seed: int) -> Fig
         "delivered": [report["mbit_s"] for report in got],
         "settled": rates,
         "shares": [100 * rate / max(sum(rates), 1e-9) for rate in rates],
+        "offered": [route["offered"] for route in counters["routes"]],
         "passed": [route["passed"] for route in counters["routes"]],
         "lost_percent": 100 * forth["lost"] / max(forth["carried"], 1),
         "proxy_late_us": counters["late_us_mean"],

@@ -9,6 +9,8 @@ It is written to be compared with and not to be used: no limits, no care for sil
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from math import ceil, log10
 from random import Random
 from typing import Any
@@ -17,10 +19,12 @@ from srtpy.internal.clock.units import NEVER, Micros
 from srtpy.internal.congestion.controller import Controller, Limits
 from srtpy.internal.congestion.feedback import Feedback
 from srtpy.internal.core.retransmission import Retransmission
+from srtpy.internal.packet.header import RETRANSMITTED, Header
 from srtpy.internal.seq.number import SequenceNumber, forward, precedes, span
 
 RATE_INTERVAL: Micros = 10_000
 LATENESS: Micros = 10_000
+TAKING = 10.0  # microseconds libsrt's receiver needs for a packet
 
 
 class DraftFileCC(Controller):
@@ -139,7 +143,7 @@ class SinglePackets:
         return 1 if now >= self._due else 0
 
     def spend(self, count: int, period: float, now: Micros) -> None:
-        self._due += count * max(period, 8.0)  # what libsrt's own thread needs for a packet
+        self._due += count * max(int(period), 8)  # whole microseconds; what libsrt's own thread needs for a packet
 
     def rest(self) -> None:
         """It goes on as before."""
@@ -157,6 +161,43 @@ class Everything(Retransmission):
         return self.everything(base, 0, sent - 1)
 
 
+class LibsrtArrivals:
+    """libsrt's receiver: it takes one packet after the other, and of a burst measures its own speed.
+
+    The rate is that of the last 16 intervals, the capacity that of the last 64 probe pairs, without what is eight
+    times off the median (window.cpp).
+    """
+
+    def __init__(self) -> None:
+        self._intervals = deque([1e6] * 16, 16)
+        self._probes = deque([1000.0] * 64, 64)
+        self._last = 0.0
+        self._probe = -1
+
+    def note_batch(self, headers: Sequence[Header], size: int, now: Micros) -> None:
+        for seq, info, *_ in headers:
+            at = max(float(now), self._last + TAKING)
+            self._intervals.append(at - self._last)
+            if seq & 15 == 0:
+                self._probe = seq
+            elif seq & 15 == 1 and self._probe == seq - 1 and not info & RETRANSMITTED:
+                self._probes.append(at - self._last)
+            else:
+                self._probe = -1
+            self._last = at
+
+    def speed(self) -> tuple[int, int]:
+        median = sorted(self._intervals)[8]
+        kept = [one for one in self._intervals if median / 8 < one < median * 8]
+        rate = ceil(1e6 * len(kept) / sum(kept)) if len(kept) > 8 else 0
+        return rate, rate * 1456
+
+    def capacity(self, speed: int) -> int:
+        median = sorted(self._probes)[32]
+        kept = [one for one in self._probes if median / 8 < one < median * 8]
+        return ceil(1e6 * (len(kept) + 1) / (sum(kept) + median))
+
+
 def follow_the_draft(sending: Any, receiving: Any, seed: int, now: Micros) -> None:
     """Have a fresh pair of connections send as libsrt would, and measure as its receiver would."""
     sender = sending.sender
@@ -166,4 +207,6 @@ def follow_the_draft(sending: Any, receiving: Any, seed: int, now: Micros) -> No
     again = sender._again
     again._is_eager = True
     again.__class__ = Everything
+    arrivals = LibsrtArrivals()
+    receiving._receiver._arrivals = receiving._acks._rates._arrivals = arrivals
     receiving._acks._rates._hope = 1

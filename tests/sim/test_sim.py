@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import pytest
 
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND, Micros
 from srtpy.internal.packet.batch import Batch
-from srtpy.internal.packet.header import HEADER, Datagram
+from srtpy.internal.packet.header import HEADER, Datagram, Header
 from tests.sim.clock import Clock
 from tests.sim.link import Link
+from tests.sim.rival import LibsrtArrivals
 from tests.sim.world import World, joined
 
 
@@ -160,3 +163,18 @@ def test_joined_follows_gro_equal_sizes_a_shorter_last_and_drops_fragments() -> 
     batches = joined([bytes(size) for size in sizes], 44)
     assert [(batch.stride, batch.count) for batch in batches] == [(32, 3), (32, 1), (40, 3)]
     assert [batch.count for batch in joined([bytes(32)] * 5, 2)] == [2, 2, 1]
+
+
+# ---- libsrt's measurements --------------------------------------------------------------------
+
+
+def test_libsrt_measures_a_burst_many_times_too_fast() -> None:
+    """What its files go by: packets that were spaced by a bottleneck but are read late count as ten times as fast."""
+    steady, bursts = LibsrtArrivals(), LibsrtArrivals()
+    headers: list[Header] = [(seq, 0, 0, 0) for seq in range(1600)]
+    for header in headers:
+        now = SECOND + 120 * header[0]
+        steady.note_batch([header], 1456, now)
+        bursts.note_batch([header], 1456, now // 2400 * 2400)
+    assert steady.speed()[0] == steady.capacity(0) == ceil(1e6 / 120)
+    assert bursts.speed()[0] == bursts.capacity(0) == 100_000

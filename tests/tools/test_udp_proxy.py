@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.tools.udp_proxy import CLEAR, Address, ProxyProcess, UdpProxy, Weather
+from tests.tools.udp_proxy import CLEAR, ROOT, Address, ProxyProcess, UdpProxy, Weather
 
 
 @pytest.fixture
@@ -142,3 +144,27 @@ def test_when_it_lost_or_delayed_something_itself_is_remembered() -> None:
         for begin, end in ((1.0, 1.1), (1.05, 1.3), (1.3, 1.3), (9.0, 9.0)):
             proxy._note_stall(begin, end)
         assert proxy.counters()["stalls"] == [(1.0, 1.3), (9.0, 9.0)]
+
+
+def test_what_came_and_what_got_through_is_counted_for_each_route(target: socket.socket, client: socket.socket) -> None:
+    with UdpProxy() as proxy:
+        front = proxy.add_route(target.getsockname(), Weather(loss=1.0))
+        answers = proxy.add_route(target.getsockname())
+        client.sendto(bytes(100), front)
+        client.sendto(bytes(30), answers)
+        target.recv(100)
+        lost, passed = proxy.counters()["routes"]
+    assert (lost["offered"], lost["passed"]) == (100, 0)
+    assert (passed["offered"], passed["passed"]) == (30, 30)
+
+
+def test_a_proxy_of_its_own_process_is_woken_when_it_asks_to_be() -> None:
+    asked = "from ctypes import CDLL; from tests.tools.udp_proxy import be_punctual; be_punctual(); "
+    done = subprocess.run(
+        [sys.executable, "-c", asked + "print(CDLL(None).prctl(30, 0, 0, 0, 0))"],  # PR_GET_TIMERSLACK
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert int(done.stdout) <= 1
