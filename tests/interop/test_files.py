@@ -14,14 +14,14 @@ import pytest
 import srtpy
 from srtpy import Config, Conn, PeerError, RejectedError, RejectReason, TransType
 from tests.internal.session.fakes import in_thread
-from tests.tools.libsrt_peer import LibsrtPeer
+from tests.tools.libsrt_peer import PATIENCE, LibsrtPeer
 from tests.tools.udp_proxy import ProxyProcess, Weather
 
 pytestmark = pytest.mark.usefixtures("libsrt")
 
 SIZE = 8_000_000
 MESSAGE = 50_000
-LINGER = 20.0
+LINGER = 40.0
 both_roles = pytest.mark.parametrize("we_call", [True, False], ids=["srtpy calls", "libsrt calls"])
 both_modes = pytest.mark.parametrize("message_api", [False, True], ids=["stream", "messages"])
 
@@ -63,7 +63,7 @@ def connected(
             if weather is not None:
                 port = proxy.add_route(("127.0.0.1", port), weather, seed=seed)[1]
             with LibsrtPeer(mode="caller", port=port, **settings) as peer:
-                listener.settimeout(10)
+                listener.settimeout(PATIENCE)
                 with listener.accept() as conn:
                     yield conn, peer
 
@@ -78,7 +78,7 @@ def send(conn: Conn, data: bytes, message_api: bool) -> None:
 
 
 def receive(conn: Conn) -> list[bytes]:
-    conn.settimeout(30)
+    conn.settimeout(PATIENCE)
     return list(conn.messages())
 
 
@@ -88,7 +88,7 @@ def test_libsrt_receives_what_we_send(we_call: bool, message_api: bool, source: 
     data, out = source.read_bytes(), tmp_path / "out"
     with connected(we_call, message_api, role="receive", out=out) as (conn, peer):
         send(conn, data, message_api)
-        got = peer.result(30)
+        got = peer.result()
     assert got["bytes"] == SIZE
     assert digest(out.read_bytes()) == digest(data)
     if message_api:
@@ -100,7 +100,7 @@ def test_libsrt_receives_what_we_send(we_call: bool, message_api: bool, source: 
 def test_we_receive_what_libsrt_sends(we_call: bool, message_api: bool, source: Path) -> None:
     with connected(we_call, message_api, **sending(source)) as (conn, peer):
         got = receive(conn)
-        sent = peer.result(30)
+        sent = peer.result()
     assert sent["bytes"] == SIZE
     assert digest(b"".join(got)) == digest(source.read_bytes())
     if message_api:
@@ -122,11 +122,11 @@ def test_over_a_path_that_loses_and_reorders_seed_7(
     with connected(True, message_api, weather, 7, **theirs) as (conn, peer):
         if we_send:
             send(conn, data, message_api)
-            peer.result(40)
+            peer.result()
             assert digest(out.read_bytes()) == digest(data)
         else:
             got = receive(conn)
-            peer.result(40)
+            peer.result()
             assert digest(b"".join(got)) == digest(data)
 
 
@@ -136,7 +136,7 @@ def test_libsrt_s_own_file_functions(we_call: bool, source: Path, tmp_path: Path
     with connected(we_call, False, role="receive", by_file=1, out=out, count=SIZE) as (conn, peer):
         with source.open("rb") as file:
             assert conn.send_file(file) == SIZE
-        assert peer.result(30)["bytes"] == SIZE
+        assert peer.result()["bytes"] == SIZE
     assert digest(out.read_bytes()) == digest(source.read_bytes())
 
 
@@ -145,7 +145,7 @@ def test_we_store_what_libsrt_sends(source: Path, tmp_path: Path) -> None:
     with connected(True, False, **sending(source)) as (conn, peer):
         with out.open("wb") as file:
             assert conn.recv_file(file, SIZE) == SIZE
-        peer.result(30)
+        peer.result()
     assert digest(out.read_bytes()) == digest(source.read_bytes())
 
 
@@ -162,7 +162,7 @@ def test_both_directions_at_once(passphrase: str, source: Path, tmp_path: Path) 
             files = [tmp_path / name for name in "ab"]
             for conn, path in zip((a, b), files, strict=True):
                 running.append(in_thread(lambda conn=conn, path=path: conn.recv_file(path.open("wb"), SIZE)))  # type: ignore[misc]
-            assert [one.result(40) for one in running] == [SIZE] * 4
+            assert [one.result(PATIENCE) for one in running] == [SIZE] * 4
     assert {digest(path.read_bytes()) for path in files} == {digest(data)}
 
 
@@ -173,7 +173,7 @@ def test_encrypted(we_call: bool, source: Path, tmp_path: Path) -> None:
     theirs: dict[str, Any] = {"passphrase": secret, "pbkeylen": 16, "role": "receive", "out": out}
     with connected(we_call, False, ours=ours, **theirs) as (conn, peer):
         send(conn, data, False)
-        peer.result(30)
+        peer.result()
     assert digest(out.read_bytes()) == digest(data)
 
 
@@ -181,11 +181,11 @@ def test_encrypted(we_call: bool, source: Path, tmp_path: Path) -> None:
 def test_libsrt_s_disk_fails_and_our_write_says_so(we_call: bool, source: Path) -> None:
     settings: dict[str, Any] = {"role": "receive", "by_file": 1, "out": "/dev/full", "count": 100 * SIZE}
     with connected(we_call, False, **settings) as (conn, peer):
-        conn.settimeout(20)
+        conn.settimeout(PATIENCE)
         with pytest.raises(PeerError) as caught:
             conn.write(source.read_bytes() * 10)
         assert caught.value.code == srtpy.PEER_ERROR_FILE_SYSTEM
-        peer.result(20)
+        peer.result()
 
 
 @both_roles
@@ -193,7 +193,7 @@ def test_our_disk_fails_and_libsrt_s_send_says_so(we_call: bool) -> None:
     with connected(we_call, False, role="send", size=MESSAGE, count=4000, keep_open_ms=0) as (conn, peer):
         with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError, match="No space left"):
             conn.recv_file(full)
-        sent = peer.result(30)
+        sent = peer.result()
     assert sent["peer_errors"] == 1
     assert sent["messages"] < 4000
 
@@ -218,7 +218,7 @@ def test_what_does_not_match_is_refused_by_either_side(
     with srtpy.listen(("127.0.0.1", 0), Config(**ours)) as listener:
         calling = LibsrtPeer(mode="caller", role="send", port=listener.local_addr[1], **theirs)
         with calling as peer:
-            assert peer.outcome(10)["refused"] == reason - 1000  # libsrt counts from 0
+            assert peer.outcome()["refused"] == reason - 1000  # libsrt counts from 0
 
 
 def test_messages_that_may_overtake_do_so_from_libsrt() -> None:
@@ -227,7 +227,7 @@ def test_messages_that_may_overtake_do_so_from_libsrt() -> None:
     settings: dict[str, Any] = {"role": "send", "size": 20_000, "count": 200, "in_order": 0}
     with connected(True, True, weather, 3, **settings) as (conn, peer):
         got = [int.from_bytes(message[:8], "little") for message in receive(conn)]
-        assert peer.result(30)["messages"] == 200
+        assert peer.result()["messages"] == 200
     assert sorted(got) == list(range(200))
     assert got != sorted(got)
 
@@ -237,7 +237,7 @@ def test_messages_in_order_stay_so_from_libsrt() -> None:
     settings: dict[str, Any] = {"role": "send", "size": 20_000, "count": 200, "in_order": 1}
     with connected(True, True, weather, 3, **settings) as (conn, peer):
         got = [int.from_bytes(message[:8], "little") for message in receive(conn)]
-        assert peer.result(30)["messages"] == 200
+        assert peer.result()["messages"] == 200
     assert got == list(range(200))
 
 
@@ -247,7 +247,7 @@ def test_libsrt_gives_up_what_has_expired_and_we_go_on() -> None:
     settings: dict[str, Any] = {"role": "send", "size": 20_000, "count": 200, "ttl": 70, "in_order": 1}
     with connected(True, True, weather, 3, **settings) as (conn, peer):
         got = receive(conn)
-        assert peer.result(30)["messages"] == 200
+        assert peer.result()["messages"] == 200
         assert conn.stats().recv_dropped > 0
     assert 0 < len(got) < 200
     assert all(len(message) == 20_000 for message in got)

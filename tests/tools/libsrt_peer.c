@@ -7,6 +7,10 @@
  *
  * A message begins with its number and the moment it was handed to the library (CLOCK_MONOTONIC,
  * nanoseconds), both little-endian and 64 bits wide; the rest is a byte pattern that is checked.
+ * A sender stays until all is acknowledged.  In live mode libsrt does not send its last packets again when they are
+ * lost, for nobody knows that they are missing: while nothing gets acknowledged it sends `TAIL`, a message that
+ * receivers of either make neither count nor write, so that the other side knows.  Its result says how many of them it
+ * sent (tail), and how many packets nobody had acknowledged for `patience` seconds at its end (unacknowledged).
  * With in=PATH or out=PATH the messages are pieces of a file instead and nothing is checked; with by_file=1
  * the library sends or receives the file itself, `count` bytes of it, and tells the peer if the disk fails.
  * With ttl=MS and in_order=1 messages are sent so.
@@ -33,19 +37,21 @@
 #define MOST_CONNECTIONS 2048
 #define MOST_SAMPLES (1 << 22)
 #define HEAD 16
+#define TAIL "the tail message" /* as long as a head; no number is as large as this is as one */
 
 /* What the command line said. */
 static const char *mode = "listener", *role = "receive", *host = "127.0.0.1", *in_path, *out_path;
 static int port, local_port, size = 1316, connections = 1, burst = 1, check = 1, share_port, keep_open_ms;
-static int turn_away, by_file, in_order, ttl = -1;
+static int turn_away, by_file, in_order, ttl = -1, is_live = 1;
 static int64_t rate, count; /* bytes a second (0: as fast as it goes), messages (0: endless) */
 static double seconds, settle = 0.2, tell, rehearse, own_core;
+static double patience = 10; /* seconds without an acknowledgement; less than any test's patience with us */
 
 /* What happened. */
 static SRTSOCKET peers[MOST_CONNECTIONS];
 static uint64_t expected[MOST_CONNECTIONS];
 static int opened, ended;
-static int64_t messages, bytes, missing, repeated, damaged, failed_sends, peer_errors;
+static int64_t messages, bytes, missing, repeated, damaged, failed_sends, peer_errors, tail, unacknowledged;
 static uint32_t *samples;
 static size_t sampled;
 static double began, first_at, last_at;
@@ -139,6 +145,9 @@ static SRTSOCKET new_socket(void) {
             if ((strcmp(name, "transtype") == 0) == (pass == 0))
                 set_option(s, name, equals + 1);
         }
+    struct linger none = {0, 0}; /* libsrt's default too: we have stayed until all was acknowledged, or said so */
+    if (is_live && srt_setsockflag(s, SRTO_LINGER, &none, sizeof none) == SRT_ERROR)
+        die("linger");
     return s;
 }
 
@@ -232,6 +241,8 @@ static void judge(int peer, const char *data, int length) {
 }
 
 static void took(int peer, const char *data, int length, FILE *out) {
+    if (length == HEAD && memcmp(data, TAIL, HEAD) == 0)
+        return;
     last_at = now();
     if (!messages++)
         first_at = last_at;
@@ -389,15 +400,40 @@ static void send_all(FILE *in) {
     }
 }
 
-/* Stay until everything is acknowledged, and `keep_open_ms` longer, so that it can be played. */
+/* Return how many packets of a connection nobody has acknowledged; as before, if that can no longer be asked. */
+static size_t waiting_of(SRTSOCKET s, size_t before) {
+    size_t blocks = before;
+    return srt_getsndbuffer(s, &blocks, NULL) == SRT_ERROR ? before : blocks;
+}
+
+static int is_anybody_there(void) {
+    for (int i = 0; i < opened; i++)
+        if (srt_getsockstate(peers[i]) == SRTS_CONNECTED)
+            return 1;
+    return 0;
+}
+
+/* Stay until everything counted is acknowledged, and until the other side has gone or for `keep_open_ms`,
+   so that it can be played. */
 static void wait_until_safe(void) {
-    double patience = now() + 20;
     for (int i = 0; i < opened && !stop; i++) {
-        size_t blocks = 1;
-        while (!stop && now() < patience && srt_getsndbuffer(peers[i], &blocks, NULL) != SRT_ERROR && blocks)
+        size_t added = 0, waiting = waiting_of(peers[i], 0), least = waiting;
+        double limit = now() + patience;
+        for (int looks = 1; !stop && waiting > added && now() < limit; looks++) {
             usleep(5000);
+            waiting = waiting_of(peers[i], waiting);
+            if (srt_getsockstate(peers[i]) != SRTS_CONNECTED)
+                break;
+            if (waiting < least)
+                limit = now() + patience, looks = 0, least = waiting;
+            else if (is_live && looks % 4 == 0 && srt_sendmsg(peers[i], TAIL, HEAD, -1, 0) == HEAD)
+                added++;
+        }
+        tail += (int64_t)added;
+        unacknowledged += waiting > added ? (int64_t)(waiting - added) : 0;
     }
-    sleep_until(now() + keep_open_ms / 1000.0);
+    for (double limit = now() + keep_open_ms / 1000.0; !stop && now() < limit && is_anybody_there(); usleep(5000))
+        look_at_stats();
 }
 
 static int by_size(const void *a, const void *b) {
@@ -435,11 +471,12 @@ static void report(double wall) {
         mean += samples[i];
     printf("{\"library\": \"libsrt %d.%d.%d\", \"role\": \"%s\", \"connections\": %d, \"messages\": %lld, "
            "\"bytes\": %lld, \"seconds\": %.6f, \"mbit_s\": %.3f, \"missing\": %lld, \"repeated\": %lld, "
-           "\"damaged\": %lld, \"failed_sends\": %lld, \"peer_errors\": %lld, ",
+           "\"damaged\": %lld, \"failed_sends\": %lld, \"peer_errors\": %lld, \"tail\": %lld, "
+           "\"unacknowledged\": %lld, ",
            (int)(srt_getversion() >> 16), (int)(srt_getversion() >> 8 & 255), (int)(srt_getversion() & 255), role,
            opened, (long long)messages, (long long)bytes, active, active > 0 ? (double)bytes * 8e-6 / active : 0.0,
            (long long)missing, (long long)repeated, (long long)damaged, (long long)failed_sends,
-           (long long)peer_errors);
+           (long long)peer_errors, (long long)tail, (long long)unacknowledged);
     printf("\"latency_us\": {\"samples\": %zu, \"mean\": %.1f, \"min\": %.0f, \"p50\": %.0f, \"p90\": %.0f, "
            "\"p99\": %.0f, \"p999\": %.0f, \"max\": %.0f}, ",
            sampled, sampled ? mean / (double)sampled : 0.0, percentile(0), percentile(.5), percentile(.9),
@@ -478,7 +515,7 @@ static void learn(const char *argument) {
         {"in_order", &in_order, NULL, NULL, NULL}, {"ttl", &ttl, NULL, NULL, NULL},
         {"keep_open_ms", &keep_open_ms, NULL, NULL, NULL}, {"rate", NULL, &rate, NULL, NULL},
         {"count", NULL, &count, NULL, NULL}, {"seconds", NULL, NULL, &seconds, NULL},
-        {"settle", NULL, NULL, &settle, NULL}, {"rehearse", NULL, NULL, &rehearse, NULL}, {"tell", NULL, NULL, &tell, NULL},
+        {"settle", NULL, NULL, &settle, NULL}, {"rehearse", NULL, NULL, &rehearse, NULL}, {"tell", NULL, NULL, &tell, NULL}, {"patience", NULL, NULL, &patience, NULL},
     };
     const char *equals = strchr(argument, '=');
     if (!equals) {
@@ -498,6 +535,8 @@ static void learn(const char *argument) {
             *keys[i].text = equals + 1;
         return;
     }
+    if (strcmp(argument, "transtype=file") == 0)
+        is_live = 0;
     if (choices < 64)
         chosen[choices++] = argument; /* an option of the library */
 }

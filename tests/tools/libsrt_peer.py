@@ -23,6 +23,7 @@ from typing import Any, Self
 SOURCE = Path(__file__).with_name("libsrt_peer.c")
 ROOT = SOURCE.parents[2]
 CACHE = ROOT / "build" / "peers"
+PATIENCE = 50.0  # seconds; more than any peer has itself, and a machine that stands still shows nothing about it
 
 
 class MissingPeer(RuntimeError):
@@ -64,6 +65,7 @@ class PeerProcess(ABC):
     def __init__(self, **settings: object) -> None:
         words = [f"{name}={int(value) if isinstance(value, bool) else value}" for name, value in settings.items()]
         self._mode = settings.get("mode", "listener")
+        self._words = " ".join([type(self).__name__, *words])
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the peer)
         self._process = subprocess.Popen(
             [*self.program(), *words], stdout=subprocess.PIPE, stderr=self._complaints, bufsize=0, cwd=ROOT
@@ -78,7 +80,7 @@ class PeerProcess(ABC):
 
     def __enter__(self) -> Self:
         if self._mode == "listener":
-            self.port = self._line(10)["listening"]
+            self.port = self._line(PATIENCE)["listening"]
         return self
 
     def __exit__(
@@ -91,7 +93,7 @@ class PeerProcess(ABC):
         """The process id."""
         return self._process.pid
 
-    def wait_connected(self, timeout: float = 10) -> None:
+    def wait_connected(self, timeout: float = PATIENCE) -> None:
         """Wait until all its connections are open.
 
         Raises:
@@ -101,11 +103,11 @@ class PeerProcess(ABC):
         if "connected" not in line:
             raise ConnectionRefusedError(json.dumps(line))
 
-    def outcome(self, timeout: float = 10) -> dict[str, Any]:
+    def outcome(self, timeout: float = PATIENCE) -> dict[str, Any]:
         """Wait for the first line that tells how opening went, whichever way."""
         return self._line(timeout)
 
-    def result(self, timeout: float = 60) -> dict[str, Any]:
+    def result(self, timeout: float = PATIENCE) -> dict[str, Any]:
         """Wait for its end; return what it saw, with what it told on the way as `told`."""
         told = []
         line = self._line(timeout)
@@ -133,6 +135,15 @@ class PeerProcess(ABC):
         self._complaints.seek(0)
         return self._complaints.read().decode(errors="replace")
 
+    def _state(self) -> str:
+        """Return what the kernel says it is doing, for whoever asks why it says nothing."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        except OSError:
+            return "its process is gone"
+        used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return f"its process is in state {fields[0]} and has used {used:.1f} s of a core; load {os.getloadavg()[0]:.1f}"
+
     def _line(self, timeout: float) -> dict[str, Any]:
         """Return the next line of its output."""
         pipe = self._process.stdout
@@ -141,13 +152,15 @@ class PeerProcess(ABC):
         while b"\n" not in self._unread:
             ready, _, _ = select.select([pipe], [], [], max(0.0, limit - time.monotonic()))
             if not ready:
-                raise TimeoutError(f"the peer said nothing for {timeout} s")
+                raise TimeoutError(f"{self._words}: it said nothing for {timeout} s; {self._state()}; {self.log()}")
             more = pipe.read(65536)
             if not more:
-                raise RuntimeError(f"the peer ended ({self._process.wait()}) without a result: {self.log()}")
+                raise RuntimeError(f"{self._words}: it ended ({self._process.wait()}) without a result: {self.log()}")
             self._unread += more
         line, _, self._unread = self._unread.partition(b"\n")
         answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise RuntimeError(f"{self._words}: {answer['error']}")
         return answer
 
 

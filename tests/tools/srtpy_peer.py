@@ -27,11 +27,13 @@ import srtpy
 from tests.tools.libsrt_peer import PeerProcess
 
 HEAD = struct.Struct("<QQ")
+TAIL = b"the tail message"  # of a C peer in live mode: the last one to come, over and over, and not to be counted
 OWN = {
     "mode": "listener", "role": "receive", "host": "127.0.0.1", "port": 0, "size": 1316, "rate": 0, "burst": 1,
     "count": 0, "bytes": 0, "seconds": 0.0, "settle": 0.2, "connections": 1, "check": 1, "in": "", "out": "",
     "keep_open_ms": 0, "call": "", "many": 64, "low_latency": 0, "linger_s": -1.0, "share_port": 0, "local_port": 0,
     "log": "", "tell": 0.0, "rehearse": 0.0,
+    "patience": 10.0,  # seconds without an acknowledgement; less than any test's patience with us
 }  # fmt: skip
 FIELDS = {"udp_rcvbuf": "udp_recv_buf_size", "udp_sndbuf": "udp_send_buf_size"}
 
@@ -92,8 +94,9 @@ class Worker:
         self.stop = threading.Event()
         self.conns: list[srtpy.Conn] = []
         self.listener: srtpy.Listener | None = None
-        self.failed_sends = 0
+        self.failed_sends = self.unacknowledged = 0
         self.own_core = 0.0
+        self.tallies: list[Tally] = []
 
     def rehearse(self) -> None:
         """Do what a sender does at this rate but for the sending; note which share of a core that takes, in percent."""
@@ -139,7 +142,8 @@ class Worker:
         if role == "send":
             self.close()
             stats = [conn.stats().as_dict() for conn in self.conns]
-        say(report(self.wanted, tallies, stats, wall, before, after, self.failed_sends) | {"own_core": self.own_core})
+        own = {"own_core": self.own_core, "failed_sends": self.failed_sends, "unacknowledged": self.unacknowledged}
+        say(report(self.wanted, tallies, stats, wall, before, after) | {"tail": 0, **own})
         self.close()
 
     def close(self) -> None:
@@ -156,7 +160,7 @@ class Worker:
 
     def receive(self) -> list[Tally]:
         """Read from every connection until its end, or until we have what we want."""
-        tallies = [Tally() for _ in self.conns]
+        tallies = self.tallies = [Tally() for _ in self.conns]
         out = open(self.wanted["out"], "wb") if self.wanted["out"] else None  # noqa: SIM115
         threads = [
             threading.Thread(target=self.receive_from, args=(conn, tally, out), daemon=True)
@@ -186,6 +190,10 @@ class Worker:
                 break
             if not batch or not batch[0]:
                 break
+            if batch[-1] == TAIL:
+                batch = [message for message in batch if message != TAIL]
+                if not batch:
+                    continue
             tally.last = time.monotonic()
             tally.first = tally.first or tally.last
             tally.messages += len(batch)
@@ -201,7 +209,9 @@ class Worker:
     def is_over(self, tally: Tally) -> bool:
         """Say whether a receiver has had enough."""
         wanted = self.wanted
-        if self.stop.is_set() or 0 < wanted["count"] <= tally.messages or 0 < wanted["bytes"] <= tally.bytes:
+        if self.stop.is_set() or 0 < wanted["bytes"] <= tally.bytes:
+            return True
+        if 0 < wanted["count"] <= sum(each.messages for each in self.tallies):
             return True
         return bool(wanted["seconds"] and tally.first and time.monotonic() - tally.first > wanted["seconds"])
 
@@ -290,17 +300,27 @@ class Worker:
         return time.monotonic() + seconds if seconds > 0 else float("inf")
 
     def wait_until_safe(self) -> None:
-        """Stay until the peer has everything."""
-        limit = time.monotonic() + 20
+        """Stay until the peer has everything, or has acknowledged nothing for a while; note what it lacks."""
+        patience = self.wanted["patience"]
         for conn in self.conns:
-            while time.monotonic() < limit and not self.stop.is_set():
-                try:
-                    if not conn.get_option(srtpy.SockOpt.SND_DATA):
-                        break
-                except srtpy.SRTError:
-                    break
+            waiting, limit = self.waiting_of(conn), time.monotonic() + patience
+            while waiting and time.monotonic() < limit and not self.stop.is_set():
                 time.sleep(0.005)
-        time.sleep(self.wanted["keep_open_ms"] / 1000)
+                before, waiting = waiting, self.waiting_of(conn)
+                if waiting < before:
+                    limit = time.monotonic() + patience
+            self.unacknowledged += waiting
+        limit = time.monotonic() + self.wanted["keep_open_ms"] / 1000
+        while time.monotonic() < limit and any(conn.state is srtpy.ConnState.CONNECTED for conn in self.conns):
+            time.sleep(0.005)  # it is being played
+
+    def waiting_of(self, conn: srtpy.Conn) -> int:
+        """Return how many packets of a connection nobody has acknowledged; none once it has ended."""
+        try:
+            waiting: int = conn.get_option(srtpy.SockOpt.SND_DATA)
+        except srtpy.SRTError:
+            return 0
+        return waiting
 
 
 def say(answer: dict[str, Any]) -> None:
@@ -341,7 +361,6 @@ def report(
     wall: float,
     before: resource.struct_rusage,
     after: resource.struct_rusage,
-    failed_sends: int,
 ) -> dict[str, Any]:
     """Return the result line, with the C peer's names."""
     first = min((tally.first for tally in tallies if tally.first), default=0.0)
@@ -362,7 +381,6 @@ def report(
         "missing": sum(tally.missing for tally in tallies),
         "repeated": sum(tally.repeated for tally in tallies),
         "damaged": sum(tally.damaged for tally in tallies),
-        "failed_sends": failed_sends,
         "latency_us": percentiles([each for tally in tallies for each in tally.latencies]),
         "wall": wall,
         "cpu_user": after.ru_utime - before.ru_utime,

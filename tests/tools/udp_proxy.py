@@ -120,6 +120,8 @@ class UdpProxy:
         self.unsent = 0
         self.tap: list[tuple[int, bool, bytes]] | None = None
         """Set it to a list to have (microseconds, whether it goes to the target, datagram) of all that comes in."""
+        self.loses: Callable[[bytes], bool] | None = None
+        """Set it to have what goes to the target lost, besides the weather's, if this says so of it."""
         self.late_us_worst = self.late_us_sum = self.forwarded = 0
         self.stalls: list[Stall] = []
         self._thread = threading.Thread(target=self._run, name="udp-proxy", daemon=True)
@@ -250,6 +252,8 @@ class UdpProxy:
                 if is_new:
                     self._readers[towards.socket] = (route, towards)
             route.offered += len(datagram)
+            if self.loses is not None and self.loses(datagram):
+                continue
             for arrival, arrived in towards.forth.carry(datagram, now):
                 heapq.heappush(due, (arrival, next(order), towards.socket, route, arrived))
 
