@@ -50,6 +50,9 @@ class Cable:
     def look(self, inbox: Inbox) -> None:
         pass
 
+    def remind(self, inbox: Inbox, at: Micros) -> bool:
+        return False
+
     def unregister(self, socket_id: int, farewell: bytes) -> None:
         pass
 

@@ -56,6 +56,11 @@ def _make_timer() -> int:
     return made
 
 
+def milliseconds(patience: Micros) -> float | None:
+    """Return for how long to poll."""
+    return None if patience >= LONGEST_POLL else max(patience, 0) / MILLISECOND
+
+
 class AlarmClock:
     """Any thread sets it, at any time; one sleeps.
 
@@ -90,14 +95,15 @@ class AlarmClock:
             return  # closed: nobody sleeps any more
         _library.timerfd_settime(descriptor, ABSOLUTE, _SETTING.pack(0, 0, seconds, rest * 1_000), None)
 
-    def sleep(self) -> None:
-        """Sleep until the alarm goes off, or what wakes us is readable; now and then for no reason."""
+    def sleep(self, longest: Micros = NEVER) -> None:
+        """Sleep until the alarm goes off, or what wakes us is readable, so long at most; now and then less."""
         if self._timer is None:
-            while (left := self._at - now()) > 0:
-                if self._poll.poll(min(left, LONGEST_POLL) / MILLISECOND):
+            end = now() + longest
+            while (left := min(self._at, end) - now()) > 0:
+                if self._poll.poll(milliseconds(min(left, LONGEST_POLL - 1))):
                     return
             return
-        if any(descriptor == self.descriptor for descriptor, _ in self._poll.poll()):
+        if any(descriptor == self.descriptor for descriptor, _ in self._poll.poll(milliseconds(longest))):
             self.clear()
 
     def clear(self) -> None:

@@ -13,13 +13,16 @@ its item was there before the looking.  Every step is atomic by itself, so no lo
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final, TypeAlias
 
+from srtpy.internal.clock.units import MILLISECOND, Micros
 from srtpy.internal.mux.address import Path
 from srtpy.internal.packet.batch import Batch
 
 MANY: Final = 16  # ours: items that may wait unheard of; an idle connection has one a second
+PATIENCE: Final[Micros] = 2 * MILLISECOND  # ours: as long as a reader naps while data flows
 
 Item: TypeAlias = tuple[Batch, Path] | None
 """A batch and where it came from; None is the owner's own word to wake up and look."""
@@ -32,9 +35,15 @@ class Inbox:
         is_attended: somebody who is awake soon, and clears this first, will look: batches do not ring.
         is_patient: the owner looks now and then anyway: what can wait does not ring.
         is_let_down: somebody has not looked, whose word it was to do so.
+        patience: for how long what comes may be left unread where little comes for each of many.
+        tend: does on the socket's thread, at an instant, what the owner would be woken for, or rings; None: the owner
+            is woken.
     """
 
-    __slots__ = ("_bell", "_is_rung", "_items", "get_nowait", "is_attended", "is_let_down", "is_patient", "qsize")
+    __slots__ = (
+        *("_bell", "_is_rung", "_items", "get_nowait", "is_attended", "is_let_down", "is_patient", "patience"),
+        *("qsize", "tend"),
+    )
 
     def __init__(self) -> None:
         self._items: deque[Item] = deque()
@@ -43,6 +52,8 @@ class Inbox:
         self.is_attended = False
         self.is_let_down = False
         self.is_patient = False
+        self.patience = PATIENCE
+        self.tend: Callable[[Micros], None] | None = None
         self.qsize = self._items.__len__
         """Return how many wait."""
         self.get_nowait = self._items.popleft
@@ -50,10 +61,15 @@ class Inbox:
 
     def put(self, item: Item, can_wait: bool = False) -> None:
         """Put in what has come; None always rings."""
-        self._items.append(item)
-        is_silent = self.is_attended or (can_wait and self.is_patient and len(self._items) < MANY)
-        if item is None or not is_silent:
+        if self.add(item, can_wait):
             self.ring()
+
+    def add(self, item: Item, can_wait: bool = False) -> bool:
+        """Put in what has come; return whether somebody has to be told, which is the caller's business."""
+        items = self._items
+        items.append(item)
+        is_silent = self.is_attended or (can_wait and self.is_patient and len(items) < MANY)
+        return item is None or not is_silent
 
     def ring(self) -> None:
         """Have `wait` return, now or when it is called next."""

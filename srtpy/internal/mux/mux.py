@@ -5,7 +5,7 @@ Never here: the table of socket ids (routes.py), how datagrams are read and sent
 connections (session).
 
 Threads                   runs                 sleeps on
-  srt-mux-<port>          Mux._read_loop       the UDP socket, its nap, or its alarm; takes nobody's lock
+  srt-mux-<port>          Mux._read_loop       the UDP socket, its nap, or its alarm; waits for nobody's lock
   whoever has promised    look                 nothing
 Locks   _lock guards the count of users and the end; nothing is called under it but the wake.
         _reading is held while somebody reads and delivers; it is never held for longer than that.
@@ -14,13 +14,16 @@ Who will be awake at a known instant, a connection's reader or a steady writer, 
 thread leaves the socket alone: reading on the thread that wants the data saves two wake-ups.  Meanwhile it
 sleeps by an alarm clock that each promise moves, so that promises that are kept do not wake it at all.  It
 waits for them only while the kernel can hold what arrives meanwhile (nap.py).
+
+Where a connection has little to do, the thread does that itself, and keeps its next appointment: waking
+another thread for it would cost several times as much (errands.py).
 """
 
 from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock, Thread, current_thread
 from typing import Final, Protocol
 
@@ -28,10 +31,11 @@ from srtpy.internal.clock.monotonic import now
 from srtpy.internal.clock.units import NEVER, Micros, to_seconds
 from srtpy.internal.mux.address import Address, Path
 from srtpy.internal.mux.counters import MuxCounters
+from srtpy.internal.mux.errands import Errands
 from srtpy.internal.mux.farewells import Farewells
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.joining import Reads
-from srtpy.internal.mux.nap import Nap
+from srtpy.internal.mux.nap import Nap, Trickle
 from srtpy.internal.mux.promises import Promises
 from srtpy.internal.mux.recvmmsg import MESSAGES
 from srtpy.internal.mux.routes import Routes
@@ -52,13 +56,13 @@ class Transport(Protocol):
     def read(self) -> Reads:
         """Return what waits, without waiting for more; raises nothing."""
 
-    def wait(self) -> None:
+    def wait(self, longest: Micros = NEVER) -> None:
         """Wait for something to read, for the alarm, or for `wake`."""
 
     def set_alarm(self, instant: Micros) -> None:
         """Have `wait` and `rest` end at that instant, and not at any told before."""
 
-    def rest(self) -> None:
+    def rest(self, longest: Micros = NEVER) -> None:
         """Wait for the alarm, or for `wake`; what there is to read is left alone."""
 
     def wake(self) -> None:
@@ -91,7 +95,8 @@ class Mux:
         self._lock = Lock()
         self._reading = Lock()
         self._promises = Promises(transport.set_alarm)
-        self._watches = transport.has_alarm
+        self._trickle = Trickle(transport.capacity if naps else 0)
+        self._errands = Errands(transport.wake)
         self._was_full = False
         self._users = 1
         self._ending = False
@@ -171,6 +176,7 @@ class Mux:
         """Give back a child process's copies of the descriptors; thread and port are the parent's.  Idempotent."""
         self._lock, self._reading = Lock(), Lock()  # a thread that exists in the parent only may have held one
         self._promises = Promises(self._transport.set_alarm)
+        self._errands = Errands(self._transport.wake)
         self._transport.close()
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -180,7 +186,7 @@ class Mux:
 
         If the promise is broken the inbox rings.
         """
-        if self._watches and not self._ending:
+        if self._transport.has_alarm and not self._ending:
             self._promises.make(inbox, by)
 
     def look(self, inbox: Inbox) -> None:
@@ -196,42 +202,57 @@ class Mux:
                 if not self._was_full:
                     return
 
+    def remind(self, inbox: Inbox, at: Micros) -> bool:
+        """Have an inbox tended at that instant and not at any told before; return whether it will be."""
+        self._errands.remind(inbox, at)
+        return not self._ending
+
     def _read_loop(self) -> None:
-        transport, nap, promises = self._transport, self._nap, self._promises
+        promises, errands = self._promises, self._errands
         try:
             while not self._ending:
                 with self._reading:
-                    pause = self._read()
-                if promises and promises.end(now()) < NEVER and nap.may_be_long and not self._ending:
-                    transport.rest()  # then read, whatever others promise: who has broken a promise has not
-                elif pause:
-                    time.sleep(to_seconds(pause))
-                elif pause is None:
-                    transport.wait()
+                    pause = self._read(errands.add)
+                if not errands.run(now):
+                    self._sleep(pause)
         finally:
+            errands.give_back()
             promises.stop()
             with self._lock, self._reading:  # nobody wakes, or reads, a descriptor that is somebody else's by now
                 self._ending = True
-                transport.close()
+                self._transport.close()
 
-    def _read(self) -> Micros | None:
+    def _sleep(self, pause: Micros | None) -> None:
+        """Sleep after a read: until others break their promises, for that long, or (None) until there is more."""
+        transport, promises = self._transport, self._promises
+        if promises and promises.end(now()) < NEVER and self._nap.may_be_long and not self._ending:
+            # then read, whatever others promise: who has broken a promise has not
+            transport.rest(max(self._errands.sleep() - now(), 0))
+        elif pause:
+            time.sleep(to_seconds(pause))
+        elif pause is None:
+            transport.wait(max(self._errands.sleep() - now(), 0))
+
+    def _read(self, tell: Callable[[Inbox], None] = Inbox.ring) -> Micros | None:
         """Read once and deliver; return how long to nap, None if there was nothing.  Needs `_reading`."""
         reads = self._transport.read()
         self._was_full = False
         if not reads:
             return None
         instant = now()
-        total, data = self._deliver(reads, instant)
+        total, data = self._deliver(reads, instant, tell)
         self._was_full = total >= MESSAGES
-        return self._nap.after(data, self._was_full, instant)
+        pause = self._nap.after(data, self._was_full, instant)
+        longer = self._trickle.after(total, self._routes.are_visited, self._routes.count, instant)
+        return 0 if self._was_full else max(pause, longer)
 
-    def _deliver(self, reads: Reads, instant: Micros) -> tuple[int, int]:
+    def _deliver(self, reads: Reads, instant: Micros, tell: Callable[[Inbox], None]) -> tuple[int, int]:
         """Put everything where it belongs; return how many datagrams, and how many in batches of data."""
         deliver = self._routes.deliver
         total = data = 0
         for batch, path in reads:
             batch.arrived = instant
-            deliver(batch, path)
+            deliver(batch, path, tell)
             total += batch.count
             if batch.headers[0][0] < CONTROL:
                 data += batch.count

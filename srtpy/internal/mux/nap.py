@@ -10,6 +10,7 @@ of five; without and with naps, per cent of a core: 950/s 10 and 3.5, 4,750/s 22
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from srtpy.internal.clock.units import Micros
@@ -21,6 +22,9 @@ LONG: Final[Micros] = 12_000  # ours: the longest nap while others have promised
 LONG_FILL: Final = 8  # ours: the part of the kernel buffer such a nap may fill when a promise is broken
 FLOWING: Final[Micros] = 5_000  # ours: reads no further apart than that are still a flow; who promises comes so often
 WINDOW: Final[Micros] = 2 * NAP  # ours: how long to look before deciding; one read tells nothing of a burst's length
+SPELL: Final[Micros] = 10_000  # ours: for how long the socket may be left alone where little comes for each of many
+LOOK: Final[Micros] = 4 * SPELL  # ours: how long to look before deciding that it is so
+FEW: Final = 4  # ours: packets for a connection in that time, its acknowledgements' echoes included; 0.5 Mbit/s
 
 
 class Nap:
@@ -69,3 +73,42 @@ class Nap:
         pause = min(NAP, self._room * elapsed // self._arrived) if elapsed <= self._reads * apart else 0
         self._pause = pause if pause >= SHORTEST else 0
         self.may_be_long = LONG * self._arrived * LONG_FILL <= self._room * FILL * elapsed
+
+
+class Trickle:
+    """Decides whether the socket may be left alone for longer, because little comes for each of many connections.
+
+    Args:
+        capacity: how many datagrams the kernel holds for the reader; 0: never.
+    """
+
+    __slots__ = ("_packets", "_pause", "_reads", "_room", "_since")
+
+    def __init__(self, capacity: int) -> None:
+        self._room = capacity // FILL
+        self._since: Micros = 0
+        self._packets = 0
+        self._reads = 0
+        self._pause: Micros = 0
+
+    def after(self, packets: int, is_visited: bool, count: Callable[[], tuple[int, Micros]], now: Micros) -> Micros:
+        """Return for how long to leave the socket alone after a read.
+
+        Args:
+            packets: what it brought, of any kind.
+            is_visited: somebody shakes hands, and is to be answered at once.
+            count: says how many connections got anything since it was called last, and how long all have patience.
+            now: the instant.
+        """
+        self._packets += packets
+        self._reads += 1
+        elapsed = now - self._since
+        if is_visited or elapsed >= LOOK:
+            reached, patience = count()
+            is_little = self._packets <= reached * FEW
+            pause = min(patience, SPELL, self._room * elapsed // self._packets) if is_little else 0
+            apart = 2 * pause if self._pause else pause
+            self._pause = pause if pause >= SHORTEST and elapsed <= self._reads * apart else 0
+            self._since = now
+            self._packets = self._reads = 0
+        return self._pause

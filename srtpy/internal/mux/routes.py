@@ -10,10 +10,11 @@ Draft: 3 "Packet Structure" (Destination SRT Socket ID).  The source check is li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import Final
 
+from srtpy.internal.clock.units import Micros
 from srtpy.internal.mux.address import Address, Path, plain
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.mux.farewells import Farewells
@@ -23,6 +24,7 @@ from srtpy.internal.packet.header import CONTROL, PATIENT, ControlType, SocketId
 
 INBOX_LIMIT: Final = 512  # ours: batches; half a second of single datagrams at 10 Mbit/s, far more once they gather
 LISTENER_LIMIT: Final = 256  # ours: batches of handshakes; a flood must not grow memory
+LITTLE: Final = 4  # ours: packets at once, or batches that wait; with more a connection is worth a wake-up of its own
 FIRST_DESTINATION_BYTE: Final = 12  # draft 3 "Packet Structure": Destination SRT Socket ID
 HANDSHAKE: Final = (CONTROL >> 16) | ControlType.HANDSHAKE  # draft 3.2.1 "Handshake": the upper half of the first word
 
@@ -32,21 +34,27 @@ class Route:
 
     Attributes:
         is_opening: whether it shakes hands still, and is to hear handshakes that are for nobody in particular.
+        is_reached: whether anything has come for it since the last count.
     """
 
-    __slots__ = ("inbox", "is_opening", "overflowed", "remote")
+    __slots__ = ("inbox", "is_opening", "is_reached", "overflowed", "remote")
 
     def __init__(self, inbox: Inbox, remote: Address | None, is_opening: bool) -> None:
         self.inbox = inbox
         self.remote = remote
         self.is_opening = is_opening
+        self.is_reached = False
         self.overflowed = 0
 
 
 class Routes:
-    """The table.  Any thread registers; one thread delivers, and takes no lock for it."""
+    """The table.  Any thread registers; one thread delivers, and takes no lock for it.
 
-    __slots__ = ("_counters", "_farewells", "_listener", "_lock", "_routes")
+    Attributes:
+        are_visited: whether a handshake has come since the last count.
+    """
+
+    __slots__ = ("_counters", "_farewells", "_listener", "_lock", "_routes", "are_visited")
 
     def __init__(self, counters: MuxCounters, farewells: Farewells) -> None:
         self._counters = counters
@@ -54,6 +62,7 @@ class Routes:
         self._lock = Lock()
         self._routes: dict[SocketId, Route] = {}
         self._listener: Inbox | None = None
+        self.are_visited = False
 
     def __len__(self) -> int:
         return len(self._routes)
@@ -104,40 +113,61 @@ class Routes:
         with self._lock:
             self._listener = None
 
-    def deliver(self, batch: Batch, path: Path) -> None:
-        """Put the datagrams where they belong."""
+    def count(self) -> tuple[int, Micros]:
+        """Return how many connections anything has come for since the last count, and how long all have patience.
+
+        Nobody has any while somebody shakes hands.
+        """
+        routes = list(self._routes.values())
+        reached = [route for route in routes if route.is_reached]
+        for route in reached:
+            route.is_reached = False
+        is_busy = self.are_visited or any(route.is_opening for route in routes)
+        self.are_visited = False
+        return len(reached), 0 if is_busy else min([route.inbox.patience for route in routes], default=0)
+
+    def deliver(self, batch: Batch, path: Path, tell: Callable[[Inbox], None] = Inbox.ring) -> None:
+        """Put the datagrams where they belong; `tell` whoever has to know at once."""
         if is_to_one(batch):
-            self._deliver_run(batch, path)
+            self._deliver_run(batch, path, tell)
         else:
             for run in runs_to_one(batch):
-                self._deliver_run(run, path)
+                self._deliver_run(run, path, tell)
 
-    def _deliver_run(self, batch: Batch, path: Path) -> None:
+    def _deliver_run(self, batch: Batch, path: Path, tell: Callable[[Inbox], None]) -> None:
         destination = batch.headers[0][3]
         route = self._routes.get(destination)
         if route is not None:
-            self._put(route, batch, path)
+            self._put(route, batch, path, tell)
         elif not destination:
             self._deliver_handshakes(batch, path)
         else:
             self._counters.unknown += batch.count
             self._farewells.asked(batch, path)
 
-    def _put(self, route: Route, batch: Batch, path: Path) -> None:
+    def _put(self, route: Route, batch: Batch, path: Path, tell: Callable[[Inbox], None] = Inbox.ring) -> None:
+        inbox = route.inbox
         if route.remote is not None and route.remote != path.remote:
             self._counters.wrong_source += batch.count
-        elif route.inbox.qsize() >= INBOX_LIMIT:
+        elif inbox.qsize() >= INBOX_LIMIT:
             self._counters.overflowed += batch.count
             route.overflowed += batch.count
         else:
+            route.is_reached = True
             first = batch.headers[0][0]
-            route.inbox.put((batch, path), first >= CONTROL and batch.count == 1 and control_kind(first) in PATIENT)
+            can_wait = first >= CONTROL and batch.count == 1 and control_kind(first) in PATIENT
+            if inbox.add((batch, path), can_wait):
+                if inbox.tend is not None and batch.count <= LITTLE and inbox.qsize() <= LITTLE:
+                    tell(inbox)
+                else:
+                    inbox.ring()
 
     def _deliver_handshakes(self, batch: Batch, path: Path) -> None:
         """Give handshakes to the listener; without one, to whoever dials that address.
 
         Listeners as old as libsrt 1.3.0 answer to id 0, and so does a rendezvous peer's first word.
         """
+        self.are_visited = True
         if not all(header[0] >> 16 == HANDSHAKE for header in batch.headers):
             self._counters.unheard += batch.count
             return

@@ -14,8 +14,9 @@ import socket
 from enum import Enum, auto
 from typing import Final, TypeAlias
 
+from srtpy.internal.clock.units import NEVER, Micros
 from srtpy.internal.mux.address import Address, plain
-from srtpy.internal.mux.alarm import AlarmClock
+from srtpy.internal.mux.alarm import AlarmClock, milliseconds
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.mux.gso import Sending
 from srtpy.internal.mux.joining import Reads
@@ -111,7 +112,7 @@ class UdpSocket:
             self._troubled = True
             return []
 
-    def wait(self) -> None:
+    def wait(self, longest: Micros = NEVER) -> None:
         """Wait for something to read, for the alarm, or for `wake`; for `ERROR_PAUSE` alone after an error."""
         if self._troubled:
             self._troubled = False
@@ -119,16 +120,16 @@ class UdpSocket:
             waking.register(self._wake, select.POLLIN)
             ready = waking.poll(ERROR_PAUSE)
         else:
-            ready = self._poll.poll()
+            ready = self._poll.poll(milliseconds(longest))
         for descriptor, _ in ready:
             if descriptor == self._wake.fileno():
                 os.eventfd_read(descriptor)
             elif descriptor == self._alarm.descriptor:
                 self._alarm.clear()
 
-    def rest(self) -> None:
+    def rest(self, longest: Micros = NEVER) -> None:
         """Wait for the alarm, or for `wake`; what there is to read is left alone."""
-        self._alarm.sleep()
+        self._alarm.sleep(longest)
 
     def wake(self) -> None:
         """Make the `wait` or `rest` that runs now, or the next one, return."""

@@ -38,6 +38,8 @@ OVERDUE: Final[Micros] = 7 * MILLISECOND  # ours: so late it is broken; a thread
 TIMER_SLACK: Final[Micros] = 100 * MILLISECOND  # ours: see above
 CALM: Final[Micros] = 7 * MILLISECOND  # ours: two of a steady writer's bursts; it hears of a loss so much later
 NEAR: Final[Micros] = 60 * MILLISECOND  # ours: about as long as an acknowledgement may take to be echoed
+HASTE: Final[Micros] = 5 * MILLISECOND  # ours: what is due sooner keeps a pace, and is left to the timer thread
+GUARD: Final[Micros] = 3 * SECOND  # ours: if the socket's thread stands still, a peer still hears of us within 5 s
 TWO_WAYS: Final[Micros] = SECOND  # ours: what has been written so lately may wait for its pace, which needs the timer
 WORTHWHILE_ROOM: Final = 64  # ours: packets; a writer is not woken for less while more is to come
 
@@ -104,6 +106,8 @@ class Engine:
         What is due soon it sees to by itself: for a packet now and then the timer thread would wake twice more.
         """
         intake = self.intake
+        if intake.failure is not None:
+            raise intake.failure
         intake.back_at = 0  # whoever asks for the time now is seen to below
         self.stand_in()
         self.turn(now)
@@ -114,6 +118,31 @@ class Engine:
         intake.back_at = NEVER
         self.rouse_timer(now)
         return NEVER
+
+    def visit(self, now: Micros) -> None:
+        """Have a turn on the socket's thread, and have it come back for what is due later."""
+        intake = self.intake
+        intake.back_at = 0  # whoever asks for the time now is seen to below
+        self.stand_in()
+        self.turn(now)
+        intake.back_at = NEVER
+        if not self.fate.is_finished:
+            duty = self.next_duty(now)
+            if duty == NEVER or not self.leave_to_socket(duty, now):
+                self.rouse_timer(now)
+
+    def leave_to_socket(self, duty: Micros, now: Micros) -> bool:
+        """Have the socket's thread see to a duty, if it does such things; return whether it will."""
+        return duty >= now + HASTE and self.intake.remind(duty)
+
+    def leave(self, now: Micros) -> Micros:
+        """Return until when the timer thread may sleep, with nothing to do now."""
+        duty, back_at = self.next_duty(now), self.intake.back_at
+        if now < back_at <= duty and self.intake.inbox.tend is not None:
+            return back_at + GUARD
+        if duty < NEVER and self.served_until <= now and self.leave_to_socket(duty, now):
+            return duty + GUARD
+        return duty
 
     def burst(self, now: Micros) -> None:
         """Send what has gathered; take in what has arrived and serve what is due, if it is time for that."""
@@ -195,7 +224,7 @@ class Engine:
             wakes_at = self.intake.back_at
         if wakes_at > self.served_until and wakes_at > now:  # else its next duty cannot be earlier
             duty = self.next_duty(now)
-            if duty < wakes_at:
+            if duty < wakes_at and not self.leave_to_socket(duty, now):
                 self.sooner.wake_one(duty)
 
     def next_duty(self, now: Micros) -> Micros:

@@ -31,17 +31,20 @@ class Intake:
 
     Attributes:
         inbox: where it waits.
-        back_at: when the receiver thread sees to what is due, unless the timer thread does; `NEVER`: it does not.
+        back_at: when the receiver's or the socket's thread sees to what is due, unless the timer thread does;
+            `NEVER`: neither does.
         is_ended: the inbox's owner has said that nothing more will come.
+        failure: an error of ours on the socket's thread, for the receiver thread to raise.
     """
 
-    __slots__ = ("_core", "_wire", "back_at", "inbox", "is_ended")
+    __slots__ = ("_core", "_wire", "back_at", "failure", "inbox", "is_ended")
 
     def __init__(self, core: Core, inbox: Inbox, wire: Wire | None) -> None:
         self._core = core
         self._wire = wire
         self.inbox = inbox
         self.is_ended = False
+        self.failure: Exception | None = None
         self.back_at: Micros = NEVER
 
     def feed(self, now: Micros, is_wanted: bool = True) -> None:
@@ -64,6 +67,13 @@ class Intake:
         receive = self._core.receive_datagrams
         for batch in joined(batches) if len(batches) > 1 else batches:
             receive(batch, now)
+
+    def remind(self, at: Micros) -> bool:
+        """Have the socket's thread see to what is due then, if it does such a thing; return whether it does."""
+        if self._wire is None or self.inbox.tend is None or not self._wire.remind(self.inbox, at):
+            return False
+        self.back_at = at
+        return True
 
     # ---- promises
 

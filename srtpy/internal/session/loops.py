@@ -1,7 +1,7 @@
-"""What the two threads of a session run.
+"""What the two threads of a session run, and what the socket's thread runs for it.
 
-Lives here: the receiver's loop (asleep until the inbox rings) and the timer's loop (asleep
-until the core's next deadline).
+Lives here: the receiver's loop (asleep until the inbox rings), the timer's loop (asleep
+until the core's next deadline), and `tend`, which spares both where there is little to do.
 Never here: starting and ending threads (session.py), what a turn of the core is (engine.py),
 what is taken from the inbox (intake.py).
 """
@@ -29,6 +29,21 @@ def receive_loop(engine: Engine) -> None:
         patience = None if sleep == NEVER else sleep / SECOND
 
 
+def tend(engine: Engine, now: Micros) -> None:
+    """Do what the two would be woken for.  Runs on the socket's thread, which waits for nobody."""
+    intake, lock = engine.intake, engine.lock
+    if not lock.acquire(blocking=False):
+        intake.inbox.ring()  # who holds it may have looked already
+        return
+    try:
+        engine.visit(now)
+    except Exception as error:  # noqa: BLE001 raised again on the receiver thread
+        intake.failure = error
+        intake.inbox.ring()
+    finally:
+        lock.release()
+
+
 def timer_loop(engine: Engine, tell: Callable[[str], None]) -> None:
     """Serve the core's deadlines until it is finished.  Runs on the timer thread.
 
@@ -40,7 +55,7 @@ def timer_loop(engine: Engine, tell: Callable[[str], None]) -> None:
         while not fate.is_finished and not fate.untold:
             duty = engine.next_duty(now)
             if duty > now:
-                return duty
+                return engine.leave(now)
             engine.turn(now)
             now = monotonic_now()
         return None

@@ -105,6 +105,9 @@ class Wire(Protocol):
     def look(self, inbox: Inbox) -> None:
         """Keep a promise: read what has arrived, on the caller's thread."""
 
+    def remind(self, inbox: Inbox, at: Micros) -> bool:
+        """Have the inbox's `tend` called at that instant and not at any told before; return whether it will be."""
+
     def unregister(self, socket_id: SocketId, farewell: bytes) -> None:
         """Forget where packets for this id go; a peer that goes on sending them is told `farewell`, if any."""
 

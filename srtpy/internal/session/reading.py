@@ -15,7 +15,7 @@ from typing import Final
 from srtpy.internal.buffer.receive import Delivered
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import NEVER, Micros
-from srtpy.internal.session.engine import DELIVERY_GAP, Engine
+from srtpy.internal.session.engine import DELIVERY_GAP, PROMISE, Engine
 from srtpy.internal.session.waiting import FOREVER, Deadline
 
 READ_LIMIT: Final = 64  # ours: messages taken by one `read_many`, unless told otherwise
@@ -205,7 +205,9 @@ class Reader:
         # woken once for all that is due by then; a lone message is not kept waiting
         until = min(limit, max(due, self._woke_at + DELIVERY_GAP))
         self._sleeps += 1
-        if not self._sleeps % PROMPT_EVERY:  # what answers us at once is to be heard at once, now and then
+        if (
+            until <= now + PROMISE and not self._sleeps % PROMPT_EVERY
+        ):  # what answers us at once is to be heard at once, now and then
             until = min(until, now + PROMPT_LOOK)
         engine.promise_to_read(until, now)
         return until

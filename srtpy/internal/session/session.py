@@ -5,7 +5,8 @@ Never here: reading and writing (reading.py, writing.py), what the threads run (
 the protocol (core).
 
   thread                 runs             sleeps on
-  srt-mux (shared)       the mux          the UDP socket; never takes our lock
+  srt-mux (shared)       the mux          the UDP socket; `tend` for us where there is little to do, if
+                                          nobody holds our lock: it never waits for it
   srt-recv-<id>          receive_loop     the inbox
   srt-timer-<id>         timer_loop       sooner; in the end it takes the session down
   callers                read write close readable, writable, changed; a reader that sleeps for a
@@ -53,7 +54,7 @@ from srtpy.internal.packet.control import PADDING
 from srtpy.internal.packet.header import ControlType, SocketId, pack_control_header
 from srtpy.internal.session.engine import Engine
 from srtpy.internal.session.fate import ConnState
-from srtpy.internal.session.loops import receive_loop, timer_loop
+from srtpy.internal.session.loops import receive_loop, tend, timer_loop
 from srtpy.internal.session.neighbours import Core, Wire
 from srtpy.internal.session.reading import Reader
 from srtpy.internal.session.registry import OPEN
@@ -63,6 +64,7 @@ from srtpy.internal.session.writing import Limits, Writer
 from srtpy.log import Log, LogCategory
 
 HELD_TOO_LONG: Final[Micros] = SECOND // 2  # ours: our code holds the lock for milliseconds
+PART_OF_LATENCY: Final = 12  # ours: so long at most what arrives may be left alone; 10 ms at libsrt's 120
 LOOK_AGAIN: Final = 0.001  # ours: seconds between looks at a lock that seems to be held too long
 
 T = TypeVar("T")
@@ -135,6 +137,10 @@ class Session:
             if self._timer.ident is None:
                 self._take_down()
             raise
+        if self.negotiated.tsbpd_receive:
+            patience = min(self.negotiated.recv_latency, self.negotiated.peer_latency) // PART_OF_LATENCY
+            self._inbox.patience = patience
+            self._inbox.tend = partial(tend, self.engine)
 
     # ---- asking
 
@@ -280,6 +286,7 @@ class Session:
             farewell = self._farewell()
             if farewell and not self.core.is_closed:  # it broke in the middle of something, and has said nothing
                 self._wire.send([(farewell, b"")], self._path)
+            self._inbox.tend = None
             self._wire.unregister(self.negotiated.socket_id, farewell)
             self._inbox.put(None)
             if self._receiver.ident is not None:

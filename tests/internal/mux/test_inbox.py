@@ -74,6 +74,19 @@ def test_what_can_wait_rings_for_a_patient_owner_only_when_there_is_much_of_it()
     assert has_rung(inbox)
 
 
+def test_what_is_added_rings_for_nobody_but_says_whether_it_should() -> None:
+    inbox = Inbox()
+    assert inbox.add(item(1))
+    inbox.is_attended = True
+    assert not inbox.add(item(2))
+    assert inbox.add(None)
+    inbox.is_attended, inbox.is_patient = False, True
+    assert not inbox.add(item(3), can_wait=True)
+    assert inbox.add(item(4))
+    assert not has_rung(inbox)
+    assert inbox.qsize() == 5
+
+
 def test_whoever_waits_is_woken_by_what_comes() -> None:
     inbox = Inbox()
     waiting = in_thread(inbox.get)

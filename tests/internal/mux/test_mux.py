@@ -14,7 +14,7 @@ import pytest
 
 from srtpy.config import Config
 from srtpy.internal.clock.monotonic import now as monotonic_now
-from srtpy.internal.clock.units import SECOND
+from srtpy.internal.clock.units import NEVER, SECOND
 from srtpy.internal.mux import alarm
 from srtpy.internal.mux import mux as mux_module
 from srtpy.internal.mux.address import Address, Path
@@ -232,7 +232,7 @@ class Scripted:
             return []
         return step
 
-    def wait(self) -> None:
+    def wait(self, longest: int = NEVER) -> None:
         self.waits += 1
         if not self._steps:
             self.exhausted.set()
@@ -241,7 +241,7 @@ class Scripted:
     def set_alarm(self, instant: int) -> None:
         self.alarm = instant
 
-    def rest(self) -> None:
+    def rest(self, longest: int = NEVER) -> None:
         self.rested.append(self.alarm)
 
     def wake(self) -> None:
@@ -350,9 +350,9 @@ def test_who_rests_is_woken_by_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with nothing_left():
         resting, rest = Event(), UdpSocket.rest
 
-        def rest_and_tell(sock: UdpSocket) -> None:
+        def rest_and_tell(sock: UdpSocket, longest: int) -> None:
             resting.set()
-            rest(sock)
+            rest(sock, longest)
 
         monkeypatch.setattr(UdpSocket, "rest", rest_and_tell)
         mux = Mux(UdpSocket(open_bound([IPV4], Config())))
@@ -422,3 +422,105 @@ def test_nobody_looks_while_somebody_reads_nor_after_the_end() -> None:
         mux.look(inbox)
         mux.attend(inbox, 1 << 60)
         assert not inbox.is_attended
+
+
+def tended(mux: Mux, socket_id: int = 77) -> tuple[Inbox, list[tuple[str, int]], Event]:
+    """Register a connection that the socket's thread sees to; return its inbox, and who did so and for how much."""
+    inbox, found, done = Inbox(), list[tuple[str, int]](), Event()
+
+    def tend(now: int) -> None:
+        found.append((threading.current_thread().name, inbox.qsize()))
+        while inbox.qsize():
+            inbox.get_nowait()
+        done.set()
+
+    inbox.tend = tend
+    assert mux.register(socket_id, inbox, PEER.remote)
+    return inbox, found, done
+
+
+def test_the_thread_sees_itself_to_a_connection_with_little_to_do() -> None:
+    mux = Mux(Scripted(one(data(1)), one(data(2)), [], one(data(3), 100)))
+    inbox, found, done = tended(mux)
+    mux.start()
+    inbox.wait(5)
+    assert done.is_set()
+    assert found == [("srt-mux-4711", 1)] * 2, "what is much is left to the connection's own thread"
+    mux.release()
+
+
+def test_whoever_looks_leaves_other_connections_to_their_own_threads() -> None:
+    mux = Mux(Scripted(one(data(1))))
+    inbox, found, _ = tended(mux)
+    mux.look(Inbox())
+    inbox.wait(0)
+    assert found == []
+    mux.release()
+
+
+def test_a_reminder_wakes_the_thread_that_waits_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running() as (mux, _):
+        inbox, found, done = tended(mux)
+        assert mux.remind(inbox, monotonic_now() + 3_600 * SECOND)
+        assert mux.remind(inbox, monotonic_now())
+        assert done.wait(5)
+        assert len(found) == 1
+        mux.unregister(77)
+
+
+def test_a_reminder_comes_though_somebody_has_promised_to_read() -> None:
+    with running() as (mux, _):
+        inbox, _, done = tended(mux)
+        mux.attend(Inbox(), monotonic_now() + 3_600 * SECOND)
+        mux.remind(inbox, monotonic_now() + 1_000)
+        assert done.wait(5)
+        mux.unregister(77)
+
+
+def test_the_thread_waits_no_longer_than_until_the_next_reminder(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[int] = []
+    transport = Scripted(one(data(1)), [], [], [])
+    wait = transport.wait
+
+    def wait_and_tell(longest: int = NEVER) -> None:
+        waits.append(longest)
+        wait(longest)
+
+    monkeypatch.setattr(transport, "wait", wait_and_tell)
+    monkeypatch.setattr(transport, "rest", wait_and_tell)
+    start = Mux.start
+
+    def start_reminded(mux: Mux) -> None:
+        inbox, _, _ = tended(mux, 78)
+        mux.remind(inbox, 50_000)
+        start(mux)
+
+    monkeypatch.setattr(Mux, "start", start_reminded)
+    lived(monkeypatch, transport)
+    assert 0 < waits[0] <= 50_000
+    assert waits == sorted(waits, reverse=True), "the clock runs"
+
+
+def test_after_the_end_nobody_is_reminded() -> None:
+    mux = Mux(Scripted())
+    assert mux.remind(Inbox(), 0)
+    mux.release()
+    assert not mux.remind(Inbox(), 0)
+
+
+def test_the_socket_is_left_alone_where_little_comes_for_each_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = [one(control(1, 0, destination=number)) for _ in range(3) for number in range(100, 200)]
+    transport = Scripted(*rounds)
+    start = Mux.start
+
+    def start_with_many(mux: Mux) -> None:
+        for number in range(100, 200):
+            inbox = Inbox()
+            inbox.is_patient, inbox.patience = True, 8_000
+            assert mux.register(number, inbox, PEER.remote)
+        start(mux)
+
+    monkeypatch.setattr(Mux, "start", start_with_many)
+    slept = lived(monkeypatch, transport)
+    assert set(slept) == {0.008}
+    assert len(slept) > 200

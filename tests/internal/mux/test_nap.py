@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
 
 from srtpy.internal.clock.units import SECOND, Micros
-from srtpy.internal.mux.nap import FILL, NAP, SHORTEST, Nap
+from srtpy.internal.mux.nap import FILL, LOOK, NAP, SHORTEST, SPELL, Nap, Trickle
 
 LARGE = 3_640  # what 4 MB hold
 SMALL = 184  # what the usual limit of 212,992 bytes holds
@@ -94,3 +96,90 @@ def test_a_nap_may_be_long_while_an_eighth_of_the_kernel_buffer_takes_what_comes
     assert nap.may_be_long, "before anything has come"
     lived(nap, rate)
     assert nap.may_be_long is may
+
+
+Count = tuple[int, Micros]
+PATIENCE = 10_000
+
+
+def trickled(
+    trickle: Trickle, connections: int, rate: int, patience: Micros = PATIENCE, start: Micros = 0, visits: Micros = 0
+) -> list[Micros]:
+    """Return how long the socket was left alone while each of so many connections got `rate` packets a second.
+
+    `visits`: the time between two handshakes.
+    """
+    gap = SECOND // rate
+    arrivals = deque(
+        sorted(
+            (start + place * gap // connections + turn * gap, place)
+            for place in range(connections)
+            for turn in range(rate)
+        )
+    )
+    reached: set[int] = set()
+    visited_at = start
+
+    def count() -> Count:
+        found = len(reached)
+        reached.clear()
+        return found, 0 if is_visited else patience
+
+    pauses, now = [], start
+    while arrivals:
+        now = max(now, arrivals[0][0])
+        packets = 0
+        while arrivals and arrivals[0][0] <= now:
+            reached.add(arrivals.popleft()[1])
+            packets += 1
+        is_visited = visits > 0 and now >= visited_at + visits
+        if is_visited:
+            visited_at = now
+        pauses.append(trickle.after(packets, is_visited, count, now))
+        now += pauses[-1] + 60 + 100 * packets
+    return pauses
+
+
+@pytest.mark.parametrize(("connections", "rate"), [(500, 1), (200, 10), (200, 20), (1_000, 2), (50, 20)])
+def test_where_little_comes_for_each_of_many_the_socket_is_left_alone(connections: int, rate: int) -> None:
+    assert set(trickled(Trickle(LARGE), connections, rate)[-20:]) == {SPELL}
+
+
+@pytest.mark.parametrize(
+    ("connections", "rate"), [(1, 1), (10, 1), (1, 50), (1, 950), (1, 10_000), (4, 200), (10, 950)]
+)
+def test_of_few_or_busy_connections_nobody_is_kept_waiting(connections: int, rate: int) -> None:
+    assert set(trickled(Trickle(LARGE), connections, rate)) == {0}
+
+
+@pytest.mark.parametrize(("patience", "pause"), [(0, 0), (400, 0), (1_600, 1_600), (8_000, 8_000), (60_000, SPELL)])
+def test_nobody_waits_for_longer_than_all_have_patience(patience: Micros, pause: Micros) -> None:
+    assert set(trickled(Trickle(LARGE), 500, 4, patience)[-20:]) == {pause}
+
+
+def test_while_somebody_shakes_hands_nobody_is_kept_waiting() -> None:
+    trickle = Trickle(LARGE)
+    assert trickled(trickle, 500, 1)[-1] == SPELL
+    assert trickle.after(1, True, lambda: (500, 0), SECOND) == 0
+    assert set(trickled(trickle, 500, 1, start=SECOND, visits=LOOK // 2)) == {0}
+    assert trickled(trickle, 500, 1, start=3 * SECOND)[-1] == SPELL
+
+
+def test_a_stream_that_begins_ends_it() -> None:
+    trickle = Trickle(LARGE)
+    assert trickled(trickle, 500, 1)[-1] == SPELL
+    pauses = trickled(trickle, 1, 950, start=SECOND)
+    assert sum(pauses) <= LOOK + SPELL
+    assert pauses[-1] == 0
+
+
+def test_silence_ends_it() -> None:
+    trickle = Trickle(LARGE)
+    assert trickled(trickle, 500, 1)[-1] == SPELL
+    assert trickle.after(1, False, lambda: (1, PATIENCE), 3 * SECOND) == 0
+
+
+@pytest.mark.parametrize("capacity", [0, 20, SMALL, LARGE])
+def test_it_leaves_most_of_the_kernel_buffer_free(capacity: int) -> None:
+    for pause in trickled(Trickle(capacity), 400, 20)[-20:]:
+        assert pause * 400 * 20 / SECOND <= capacity / FILL + 1

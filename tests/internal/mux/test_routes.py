@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from queue import Empty
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.mux.farewells import Farewells
-from srtpy.internal.mux.inbox import Inbox
-from srtpy.internal.mux.routes import INBOX_LIMIT, LISTENER_LIMIT, Routes, is_to_one, runs_to_one
+from srtpy.internal.mux.inbox import PATIENCE, Inbox
+from srtpy.internal.mux.routes import INBOX_LIMIT, LISTENER_LIMIT, LITTLE, Routes, is_to_one, runs_to_one
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import ControlType, Datagram
 from tests.internal.mux.sockets import control, data, whole
@@ -33,6 +34,14 @@ def contents(inbox: Inbox) -> list[bytes]:
         assert item is not None
         found += [item[0].datagram(index) for index in range(item[0].count)]
     return found
+
+
+def has_rung(inbox: Inbox) -> bool:
+    try:
+        inbox.wait(0)
+    except Empty:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -227,3 +236,65 @@ def test_what_only_tells_something_hides_nothing_else(routes: Routes) -> None:
     inbox.is_patient = True
     routes.deliver(batch(control(ControlType.ACKACK), control(ControlType.NAK)), PEER)
     assert inbox._is_rung
+
+
+@pytest.mark.parametrize(
+    ("is_tended", "packets", "waiting", "is_told"),
+    [
+        (True, 1, 0, True),
+        (True, LITTLE, 0, True),
+        (True, LITTLE + 1, 0, False),
+        (True, 1, LITTLE, False),
+        (False, 1, 0, False),
+    ],
+)
+def test_the_socket_thread_is_told_of_what_is_little_and_others_are_woken_for_more(
+    routes: Routes, is_tended: bool, packets: int, waiting: int, is_told: bool
+) -> None:
+    inbox, told = inbox_of(routes), list[Inbox]()
+    for _ in range(waiting):
+        inbox.add((batch(data(0)), PEER))
+    if is_tended:
+        inbox.tend = lambda now: None
+    routes.deliver(batch(*[data(seq) for seq in range(packets)]), PEER, told.append)
+    assert (told == [inbox]) is is_told
+    assert has_rung(inbox) is not is_told
+
+
+def test_nobody_is_told_of_what_can_wait_or_is_attended(routes: Routes) -> None:
+    patient, attended = inbox_of(routes, 77), inbox_of(routes, 78)
+    patient.is_patient = attended.is_attended = True
+    told: list[Inbox] = []
+    for inbox in (patient, attended):
+        inbox.tend = lambda now: None
+    routes.deliver(batch(control(ControlType.KEEPALIVE)), PEER, told.append)
+    routes.deliver(batch(data(1, destination=78)), PEER, told.append)
+    assert told == []
+    assert (patient.qsize(), attended.qsize()) == (1, 1)
+    assert not has_rung(patient)
+    assert not has_rung(attended)
+
+
+def test_counting_whom_anything_has_come_for(routes: Routes) -> None:
+    assert routes.count() == (0, 0)
+    for number, patience in ((77, 9_000), (78, 7_000), (79, 8_000)):
+        inbox_of(routes, number).patience = patience
+    for destination in (77, 79, 79, 555):
+        routes.deliver(batch(data(1, destination=destination)), PEER)
+    routes.deliver(batch(data(1, destination=78)), STRANGER)
+    assert routes.count() == (2, 7_000)
+    assert routes.count() == (0, 7_000)
+
+
+def test_while_somebody_shakes_hands_nobody_has_patience(routes: Routes) -> None:
+    inbox_of(routes)
+    assert routes.count() == (0, PATIENCE)
+    routes.deliver(batch(control(ControlType.HANDSHAKE, destination=0)), PEER)
+    assert routes.are_visited
+    assert routes.count() == (0, 0)
+    assert not routes.are_visited
+    assert routes.count() == (0, PATIENCE)
+    inbox_of(routes, 78, is_opening=True)
+    assert routes.count() == (0, 0)
+    routes.opened(78)
+    assert routes.count() == (0, PATIENCE)

@@ -193,6 +193,8 @@ class FakeWire:
         self.sent = threading.Event()
         self.farewell = b""
         self.promised: list[Micros] = []
+        self.reminds = False
+        self.reminders: list[Micros] = []
         self.looks = 0
         self.on_look: Callable[[], None] = lambda: None
 
@@ -209,6 +211,11 @@ class FakeWire:
     def look(self, inbox: Inbox) -> None:
         self.looks += 1
         self.on_look()
+
+    def remind(self, inbox: Inbox, at: Micros) -> bool:
+        if self.reminds:
+            self.reminders.append(at)
+        return self.reminds
 
     def unregister(self, socket_id: int, farewell: bytes) -> None:
         self.calls.append(f"unregister {socket_id}")

@@ -130,3 +130,17 @@ def test_joining_changes_no_datagram(groups: list[list[bytes]]) -> None:
     assert [p for one in together for p in one.payloads()] == [p for one in batches for p in one.payloads()]
     assert [row for one in together for row in one.headers] == [row for one in batches for row in one.headers]
     assert len(together) <= len(batches)
+
+
+def test_the_sockets_thread_is_asked_to_come_back_only_if_it_does_such_things() -> None:
+    wire, inbox = FakeWire(), Inbox()
+    intake = Intake(FakeCore(), inbox, wire)
+    wire.reminds = True
+    assert not intake.remind(5_000)
+    inbox.tend = lambda now: None
+    assert intake.remind(5_000)
+    assert (wire.reminders, intake.back_at) == ([5_000], 5_000)
+    wire.reminds = False
+    assert not intake.remind(6_000)
+    assert intake.back_at == 5_000
+    assert not Intake(FakeCore(), inbox, None).remind(5_000)

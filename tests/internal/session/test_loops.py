@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from srtpy.internal.clock.monotonic import now as monotonic_now
@@ -7,9 +9,10 @@ from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND
 from srtpy.internal.core.events import Finished, Noteworthy, PeerFailed
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
-from srtpy.internal.session.engine import NEAR, Engine
-from srtpy.internal.session.loops import receive_loop, timer_loop
-from tests.internal.session.fakes import FakeCore, batch, in_thread, until
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.session.engine import GUARD, HASTE, NEAR, Engine
+from srtpy.internal.session.loops import receive_loop, tend, timer_loop
+from tests.internal.session.fakes import FakeCore, FakeWire, batch, in_thread, sleep_once, until
 
 PATH = Path(("127.0.0.1", 9001))
 
@@ -173,3 +176,114 @@ def test_what_is_due_later_is_the_timer_threads() -> None:
         assert one.intake.back_at == core.deadline
         one.fate.finished()
         assert one.receive(now + 1) == NEVER
+
+
+def tended(core: FakeCore) -> tuple[Engine, FakeWire]:
+    """Return an engine whose socket's thread sees to it, and that socket."""
+    wire, inbox = FakeWire(), Inbox()
+    wire.reminds = True
+    one = Engine(core, lambda datagrams: None, inbox, wire)
+    inbox.tend = partial(tend, one)
+    return one, wire
+
+
+def test_the_sockets_thread_takes_in_what_has_come_and_comes_back_for_what_is_due() -> None:
+    core = FakeCore()
+    one, wire = tended(core)
+    one.intake.inbox.add((batch(b"x"), PATH))
+    core.on_receive = lambda batch, now: setattr(core, "deadline", now + 20 * MILLISECOND)
+    tend(one, 1_000)
+    assert len(core.received) == 1
+    assert wire.reminders == [1_000 + 20 * MILLISECOND] == [one.intake.back_at]
+    tend(one, wire.reminders[0])
+    assert core.timer_calls == wire.reminders
+    assert not one.lock.locked()
+
+
+def test_the_sockets_thread_waits_for_nobody() -> None:
+    core = FakeCore()
+    one, _ = tended(core)
+    inbox = one.intake.inbox
+    inbox.add((batch(b"x"), PATH))
+    with one.lock:
+        tend(one, 1_000)
+        assert core.received == []
+    inbox.wait(0)
+
+
+def test_a_fault_of_ours_on_the_sockets_thread_ends_the_connection_alone() -> None:
+    core = FakeCore()
+    one, _ = tended(core)
+
+    def fail(batch: Batch, now: int) -> None:
+        raise ZeroDivisionError
+
+    core.on_receive = fail
+    one.intake.inbox.add((batch(b"x"), PATH))
+    tend(one, 1_000)
+    assert not one.lock.locked()
+    with pytest.raises(ZeroDivisionError):
+        receive_loop(one)
+    assert one.fate.is_finished
+
+
+def test_the_timer_thread_is_not_woken_for_what_the_sockets_thread_sees_to() -> None:
+    core = FakeCore()
+    one, wire = tended(core)
+    begun = monotonic_now()
+    core.deadline = begun + 3_600 * SECOND
+    timer = in_thread(lambda: timer_loop(one, ignore))
+    until(lambda: one.sooner.count == 1)
+    with one.lock:
+        assert wire.reminders == [core.deadline]
+        assert one.sooner.wakes_at == core.deadline + GUARD
+        core.deadline -= SECOND
+        one.rouse_timer(begun)
+        assert wire.reminders[1:] == [core.deadline], "the sooner one counts"
+        assert one.sooner.wakes_at == wire.reminders[0] + GUARD
+        core.deadline = begun + HASTE - 1
+        one.rouse_timer(begun)
+        assert len(wire.reminders) == 2, "what keeps a pace is left to the timer thread"
+        assert one.sooner.wakes_at == core.deadline
+    until(lambda: len(core.timer_calls) == 1)
+    with one.lock:
+        one.fate.finished()
+        one.wake_everyone()
+    timer.result()
+
+
+def test_the_timer_thread_stands_in_for_a_sockets_thread_that_is_gone() -> None:
+    core = FakeCore()
+    one, wire = tended(core)
+    wire.reminds = False
+    core.deadline = monotonic_now() + 20 * MILLISECOND
+    core.on_timer = lambda now: core.news.append(Finished())
+    timer_loop(one, ignore)
+    assert len(core.timer_calls) == 1
+
+
+def test_while_a_caller_serves_the_core_the_sockets_thread_is_asked_for_nothing() -> None:
+    core = FakeCore()
+    one, wire = tended(core)
+    now = monotonic_now()
+    core.deadline = now + 50 * MILLISECOND
+    with one.lock:
+        one.serve_until(now + 100 * MILLISECOND)
+        assert one.leave(now) == now + 100 * MILLISECOND
+        assert wire.reminders == []
+        one.served_until = 0
+        assert one.leave(now) == core.deadline + GUARD
+        assert one.leave(now + 1) == core.deadline + GUARD
+    assert wire.reminders == [core.deadline]
+
+
+def test_the_sockets_thread_leaves_a_pace_to_the_timer_thread() -> None:
+    core = FakeCore()
+    one, wire = tended(core)
+    timer = in_thread(lambda: sleep_once(one.sooner))
+    until(lambda: one.sooner.count == 1)
+    core.deadline = 1_000
+    core.on_timer = lambda now: setattr(core, "deadline", now + HASTE - 1)
+    tend(one, 1_000)
+    assert (wire.reminders, one.intake.back_at) == ([], NEVER)
+    timer.result()

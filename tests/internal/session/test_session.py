@@ -20,9 +20,9 @@ from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.header import ControlType
 from srtpy.internal.session.fate import ConnState
 from srtpy.internal.session.registry import OPEN
-from srtpy.internal.session.session import Session
+from srtpy.internal.session.session import PART_OF_LATENCY, Session
 from srtpy.internal.session.waiting import Deadline
-from tests.internal.session.fakes import FakeCore, FakeWire, Rig, batch, in_thread, negotiated, row, until
+from tests.internal.session.fakes import LATENCY, FakeCore, FakeWire, Rig, batch, in_thread, negotiated, row, until
 
 
 @pytest.fixture
@@ -500,3 +500,15 @@ def test_a_deadline_does_not_outlive_a_session() -> None:
     session.close()
     with pytest.raises(ConnClosedError):
         session.reader.read()
+
+
+def test_the_sockets_thread_sees_to_a_session_from_its_start_to_its_end(rig: Rig) -> None:
+    assert rig.inbox.tend is None
+    rig.start()
+    assert rig.inbox.patience == LATENCY // PART_OF_LATENCY
+    rig.inbox.add((batch(b"x"), rig.path))
+    assert rig.inbox.tend is not None
+    rig.inbox.tend(monotonic_now())
+    assert len(rig.core.received) == 1
+    rig.session.close()
+    assert rig.inbox.tend is None
