@@ -31,4 +31,12 @@ What a small stream costs (10 Mbit/s: 950 packets a second; a busy machine of tw
     - A packet by itself is acknowledged at once, and the receiver thread waits for what is due within 60 ms by
       itself: three wake-ups instead of six.
     - Whoever reads late measures late.  Clock drift goes by the sample that waited least, apart from the round trip.
+
+What a fast file costs (64 kB a write; the same machine):
+    - The kernel takes 9 us to send 64 kB in 44 packets by one call (GSO), and 17 us if one `struct` call makes them.
+    - So there is no object for a packet on its way out: columns in the send buffer (buffer/send.py), a train of
+      datagrams made at once (packet/train.py).  What is left of a write waits for the next one rather than leave as
+      a packet of 16 bytes.
+    - Waking the receiver and the timer thread for acknowledgements and pace took as long as all of that.  A writer
+      that writes again within a millisecond does their work itself (session/serving.py).
 """

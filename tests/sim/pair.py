@@ -192,7 +192,7 @@ class Calling(_Opening):
 
     def datagrams_to_send(self, now: Micros) -> list[Datagram]:
         waiting = self._opening.datagrams_to_send(now)
-        return waiting + self.connection.datagrams_to_send(now) if self.connection else waiting
+        return [*waiting, *self.connection.datagrams_to_send(now)] if self.connection else waiting
 
     def events(self) -> list[object]:
         news: list[object] = list(self._opening.events())
@@ -263,7 +263,7 @@ class Answering(_Opening):
 
     def datagrams_to_send(self, now: Micros) -> list[Datagram]:
         waiting, self._outgoing = self._outgoing, []
-        return waiting + self.connection.datagrams_to_send(now) if self.connection else waiting
+        return [*waiting, *self.connection.datagrams_to_send(now)] if self.connection else waiting
 
     def events(self) -> list[object]:
         return [] if self.connection is None else list(self.connection.events())

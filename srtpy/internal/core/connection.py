@@ -215,6 +215,11 @@ class Connection:
         """Return how many more packets may be written now."""
         return self.sender.room()
 
+    @property
+    def unsent(self) -> int:
+        """How many packets wait for their first sending."""
+        return self.sender.unsent
+
     def write(
         self,
         message: bytes,
@@ -242,7 +247,7 @@ class Connection:
         self._liveness.wrote(now)
         return self.sender.write_many(messages, now, instants)
 
-    def send_run(self, messages: Sequence[bytes], instants: Sequence[Micros], now: Micros) -> list[Datagram]:
+    def send_run(self, messages: Sequence[bytes], instants: Sequence[Micros], now: Micros) -> Sequence[Datagram]:
         """Queue messages for which there is room, written at these instants; take what is to leave now."""
         if self._outbox or self._liveness.is_over or self.keys.deadline <= now:
             self.write_many(messages, now, instants)
@@ -314,20 +319,20 @@ class Connection:
                 part.on_deadline(now)
         self._liveness.finish_if_safe(self.sender.unacknowledged, now)
 
-    def datagrams_to_send(self, now: Micros) -> list[Datagram]:
+    def datagrams_to_send(self, now: Micros) -> Sequence[Datagram]:
         """Take what is to leave now: control packets first, then data as pace and window allow."""
         if self._liveness.is_over:
             return self._last_words(now)
         data = self.sender.take(now)
         if self.keys.deadline <= now:
             self.keys.on_deadline(now)  # sealing may have brought a new key, to be announced along with the data
-        return self._outbox.take() + data if self._outbox else data
+        return [*self._outbox.take(), *data] if self._outbox else data
 
     def _last_words(self, now: Micros) -> list[Datagram]:
         """Take what is still to be said when all is over: to a reader of files also what shows that it has not all."""
         words = self._outbox.take()
         if words and not self._liveness.peer_closed and not self.negotiated.tsbpd_send:
-            return self.sender.last_word(now) * LAST_WORD_COPIES + words
+            return [*self.sender.last_word(now)] * LAST_WORD_COPIES + words
         return words
 
     def events(self) -> list[Event]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from srtpy.internal.buffer.send import SendBuffer
+from srtpy.internal.buffer.send import Run, SendBuffer
 from srtpy.internal.clock.units import NEVER, Micros, WireTime
 from srtpy.internal.congestion.controller import Controller
 from srtpy.internal.core.counters import Counters
@@ -63,15 +63,16 @@ class Departure:
         self.is_plain = not packing.seals
         self._patience = negotiated.peer_latency // PATIENCE_SHARE if negotiated.tsbpd_send else NEVER
 
-    def release(self, fresh: int, repeats: int, allowed: int, limit: int, now: Micros) -> list[Datagram]:
+    def release(self, fresh: int, repeats: int, allowed: int, limit: int, now: Micros) -> Sequence[Datagram]:
         """Take `allowed` packets, at most `fresh` new and `repeats` lost ones.
 
         A probe pair may make it one more, but not more than `limit`.
         """
+        datagrams: Sequence[Datagram]
         if not repeats:
             datagrams = self._new(fresh if fresh < allowed else allowed, fresh, limit, now)
         elif fresh and self._is_new_late(now):
-            datagrams = self._new(min(fresh, allowed), fresh, limit, now)
+            datagrams = [*self._new(min(fresh, allowed), fresh, limit, now)]
             datagrams += self._lost(min(repeats, max(allowed - len(datagrams), 0)), now)
         else:
             datagrams = self._lost(min(repeats, allowed), now)
@@ -82,11 +83,11 @@ class Departure:
 
     def release_run(
         self, messages: Sequence[bytes], stamps: Sequence[WireTime], instants: Sequence[Micros], now: Micros
-    ) -> list[Datagram]:
+    ) -> Sequence[Datagram]:
         """Take messages of one packet each that nothing holds up past the queue: there is none."""
         buffer = self._buffer
         first, count = buffer.next_seq, len(messages)
-        rows = buffer.send_run(messages, stamps, instants)
+        run = buffer.send_run(messages, stamps, instants)
         size = sum(map(len, messages))
         self._controller.sent(count, size)
         self._again.learn(count, size)
@@ -94,9 +95,9 @@ class Departure:
         counters.sent_unique_packets += count
         counters.sent_unique_bytes += size
         self._outbox.last_said = now
-        return self._packing.first_time(first, rows, now)
+        return self._packing.first_time(first, run, now)
 
-    def last_word(self, now: Micros) -> list[Datagram]:
+    def last_word(self, now: Micros) -> Sequence[Datagram]:
         """Return the last packet written, if the peer has not acknowledged it: what precedes it and is missing shows.
 
         It breaks no rule that still matters: nothing follows but the SHUTDOWN.
@@ -108,15 +109,16 @@ class Departure:
             return []
         seq = (buffer.base + place) & SEQ_MASK
         row = buffer.row(seq)
-        return (
-            packing.first_time(seq, packing.sealed(seq, [row], now), now) if is_new else [packing.again(seq, row, now)]
-        )
+        if not is_new:
+            return [packing.again(seq, row, now)]
+        info, stamp, payload, _, _ = row
+        return packing.first_time(seq, packing.sealed(seq, Run([info], [stamp], [payload]), now), now)
 
     def _is_new_late(self, now: Micros) -> bool:
         buffer = self._buffer
         return now - buffer.origin(buffer.sent) > self._patience
 
-    def _new(self, count: int, fresh: int, limit: int, now: Micros) -> list[Datagram]:
+    def _new(self, count: int, fresh: int, limit: int, now: Micros) -> Sequence[Datagram]:
         """Send the next `count` of `fresh` packets for the first time; a probe pair is not parted."""
         buffer, packing = self._buffer, self._packing
         if buffer.may_expire:
@@ -129,16 +131,16 @@ class Departure:
         first = buffer.next_seq
         if count < fresh and not (first + count - 1) & PROBE_MASK:
             count += 1 if count < limit or count == 1 else -1
-        rows = buffer.send(count)
-        size = sum([len(row[2]) for row in rows])
+        run = buffer.send(count)
+        size = sum(map(len, run.payloads))
         if packing.seals:
-            rows = packing.sealed(first, rows, now)
-            buffer.keep(rows)
+            run = packing.sealed(first, run, now)
+            buffer.keep(run)
         self._controller.sent(count, size)
         self._again.learn(count, size)
         self._counters.sent_unique_packets += count
         self._counters.sent_unique_bytes += size
-        return packing.first_time(first, rows, now)
+        return packing.first_time(first, run, now)
 
     def _lost(self, count: int, now: Micros) -> list[Datagram]:
         """Send the `count` earliest lost packets again."""

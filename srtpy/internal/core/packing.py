@@ -1,4 +1,4 @@
-"""From rows of the send buffer to datagrams.
+"""From the send buffer's columns to datagrams.
 
 Lives here: the header of a data packet, its first time and again; where encryption joins in.
 Never here: which packets leave (sender.py, retransmission.py), how payloads are encrypted (crypto).
@@ -7,13 +7,15 @@ Draft: 3.1 "Data Packets", 4.8.2 "Packet Retransmission" (the same packet with R
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import TypeAlias
 
-from srtpy.internal.buffer.send import Row
-from srtpy.internal.clock.units import Micros, wire_time
+from srtpy.internal.buffer.send import Row, Run
+from srtpy.internal.clock.units import NEVER, Micros, wire_time
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.packet.header import HEADER, RETRANSMITTED, Datagram
+from srtpy.internal.packet.train import couple
 from srtpy.internal.seq.number import SEQ_MASK, SequenceNumber
 from srtpy.limits import PACKET_OVERHEAD
 
@@ -47,23 +49,30 @@ class Packing:
         """Whether payloads change on their way out; the buffer then keeps what `sealed` returns."""
         return self._seal is not None
 
-    def sealed(self, first: SequenceNumber, rows: list[Row], now: Micros) -> list[Row]:
-        """Return a run's rows as they are to be sent and kept for a resend."""
+    def sealed(self, first: SequenceNumber, run: Run, now: Micros) -> Run:
+        """Return a run as it is to be sent and kept for a resend."""
         if self._seal is None:
-            return rows
-        if not self._keeps_stamps:
-            leaving = wire_time(now, self._start)
-            rows = [(info, leaving, payload, origin, expires) for info, _, payload, origin, expires in rows]
-        return self._seal(first, rows)
+            return run
+        stamps = run.stamps if self._keeps_stamps else repeat(wire_time(now, self._start))
+        rows = self._seal(first, list(zip(run.infos, stamps, run.payloads, repeat(0), repeat(NEVER), strict=False)))
+        return Run([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
 
-    def first_time(self, first: SequenceNumber, rows: list[Row], now: Micros) -> list[Datagram]:
+    def first_time(self, first: SequenceNumber, run: Run, now: Micros) -> Sequence[Datagram]:
         """Return the datagrams of a run; `first` is the number of its first packet."""
+        infos, stamps, payloads = run
+        count = len(payloads)
+        if not self._keeps_stamps:
+            stamps = [wire_time(now, self._start)] * count
+        if count > 1:
+            train = couple(first, infos, stamps, payloads, self._peer)
+            if train is not None:
+                return train
         pack, peer = HEADER.pack, self._peer
-        numbered = zip(_numbers(first, len(rows)), rows, strict=True)
-        if self._keeps_stamps:
-            return [(pack(seq, info, stamp, peer), payload) for seq, (info, stamp, payload, _, _) in numbered]
-        leaving = wire_time(now, self._start)
-        return [(pack(seq, info, leaving, peer), payload) for seq, (info, _, payload, _, _) in numbered]
+        seqs = _numbers(first, count)
+        return [
+            (pack(seq, info, stamp, peer), payload)
+            for seq, info, stamp, payload in zip(seqs, infos, stamps, payloads, strict=True)
+        ]
 
     def again(self, seq: SequenceNumber, row: Row, now: Micros) -> Datagram:
         """Return a packet once more: the same bytes, R set."""

@@ -55,11 +55,7 @@ class Sender:
         seal: Seal | None = None,
         tag_size: int = 0,
     ) -> None:
-        """Begin with nothing written.
-
-        `seal` encrypts a run of packets before they leave for the first time; `tag_size` is by how much it
-        makes each payload longer.
-        """
+        """Begin with nothing written; `seal` encrypts what leaves for the first time, by `tag_size` bytes longer."""
         payload = usual_payload(config, negotiated)
         self._start = negotiated.start
         self._counters = counters
@@ -99,8 +95,8 @@ class Sender:
         """Queue one message; it takes `packets_for(len(message))` of `room()`, which the caller has checked.
 
         `stamp` is when the message was made, on our clock; before the connection's start counts as now.
-        `ttl` is how long after this call it may be sent; `None`: as long as it takes.  `in_order` is whether
-        a peer that does not deliver by timestamp must wait for earlier messages.
+        `ttl` is how long it may be sent; `None`: as long as it takes.  `in_order` is whether a peer that
+        does not deliver by timestamp must wait for earlier messages.
         """
         buffer, start = self._buffer, self._start
         if now >= self._dropping.look_at:
@@ -160,7 +156,7 @@ class Sender:
 
     # ---- sent ------------------------------------------------------------------------------
 
-    def take(self, now: Micros, limit: int = BURST) -> list[Datagram]:
+    def take(self, now: Micros, limit: int = BURST) -> Sequence[Datagram]:
         """Release what may leave now: at most one burst, of about `limit` packets.
 
         What must be said about packets that have expired is in the outbox afterwards.
@@ -197,7 +193,7 @@ class Sender:
             self._send_at = again.ready_at if again.waiting else NEVER
         return datagrams
 
-    def send_run(self, messages: Sequence[bytes], instants: Sequence[Micros], now: Micros) -> list[Datagram]:
+    def send_run(self, messages: Sequence[bytes], instants: Sequence[Micros], now: Micros) -> Sequence[Datagram]:
         """Queue messages written at these instants, for which there is room; release what may leave now."""
         if not self._is_next_run(messages, now):
             self.write_many(messages, now, instants)
@@ -222,7 +218,7 @@ class Sender:
             and self._pacing.spend_at_once(len(messages), controller.period, now)
         )
 
-    def last_word(self, now: Micros) -> list[Datagram]:
+    def last_word(self, now: Micros) -> Sequence[Datagram]:
         """Return what shows the peer how much is missing, if anything is, when nothing else will leave."""
         return self._departure.last_word(now)
 
@@ -284,11 +280,9 @@ class Sender:
         self._controller.acknowledged(ack.seq, feedback, round_trip.smoothed, now)
 
     def lost(self, ranges: Iterable[tuple[SequenceNumber, SequenceNumber]], now: Micros) -> bool:
-        """Take in a loss report.
+        """Take in a loss report; return False if it is nonsense, and changes nothing.
 
-        Returns:
-            False if it names what was never sent, or a range that ends before it begins: nothing has
-            changed then.
+        That is one that names what was never sent, or a range that ends before it begins.
         """
         buffer = self._buffer
         base, sent = buffer.base, buffer.sent
@@ -413,6 +407,11 @@ class Sender:
     def oldest_age(self, now: Micros) -> Micros:
         """Return how long ago the oldest of those was written; 0 if there is none."""
         return max(now - self._buffer.origin(0), 0)
+
+    @property
+    def unsent(self) -> int:
+        """Packets written and not sent yet."""
+        return self._buffer.unsent
 
     @property
     def flight(self) -> int:

@@ -14,12 +14,13 @@ import struct
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Final
+from typing import Final, TypeAlias
 
 from srtpy.internal.mux.address import Ancillary, Path
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.mux.options import SOL_UDP, UDP_SEGMENT
 from srtpy.internal.packet.header import HEADER_SIZE, Datagram
+from srtpy.internal.packet.train import Train
 
 MOST_SEGMENTS: Final = 64  # ours: Linux udp.h UDP_MAX_SEGMENTS; newer kernels take 128
 MOST_BYTES: Final = 65_487  # ours: what IPv4 and IPv6 both carry in one call (65,535 - 40 - 8)
@@ -32,6 +33,9 @@ _LATE_NEWS: Final = frozenset({
 })  # fmt: skip
 """What ICMP said of an earlier datagram, told in answer to this one, which has not left."""
 _CANNOT_CUT: Final = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+
+Octets: TypeAlias = bytes | memoryview
 
 
 @lru_cache(maxsize=SIZES_KEPT)
@@ -68,6 +72,11 @@ def _is_one_run(datagrams: Sequence[Datagram]) -> bool:
     )
 
 
+def _fits(train: Train) -> bool:
+    """Whether a train leaves in one call."""
+    return len(train) <= MOST_SEGMENTS and len(train.wire) <= MOST_BYTES
+
+
 class Sending:
     """The way out of one socket.  Any thread may send; a datagram that cannot leave at once is lost, and counted."""
 
@@ -83,6 +92,8 @@ class Sending:
         """Send the datagrams in order and return how many left."""
         if len(datagrams) < 2 or not self.cuts:
             return self._send_each(datagrams, path)
+        if type(datagrams) is Train and _fits(datagrams):
+            return self._send_wire(datagrams.wire, datagrams, datagrams.stride, path)
         if _is_one_run(datagrams):
             header, payload = datagrams[0]
             return self._send_run(datagrams, len(header) + len(payload), path)
@@ -98,7 +109,10 @@ class Sending:
     def _send_run(self, datagrams: Sequence[Datagram], size: int, path: Path) -> int:
         if len(datagrams) == 1 or not self.cuts:
             return self._send_each(datagrams, path)
-        data = b"".join(chain.from_iterable(datagrams))
+        return self._send_wire(b"".join(chain.from_iterable(datagrams)), datagrams, size, path)
+
+    def _send_wire(self, data: Octets, datagrams: Sequence[Datagram], size: int, path: Path) -> int:
+        """Send a run that is `data` already."""
         try:
             self._hand_over(data, path, [*path.ancillary, _cut(size)])
         except OSError as error:
@@ -133,7 +147,7 @@ class Sending:
             self._counters.note_unsent(len(datagrams) - sent)
         return sent
 
-    def _hand_over(self, data: bytes, path: Path, ancillary: list[Ancillary], again: bool = True) -> None:
+    def _hand_over(self, data: Octets, path: Path, ancillary: list[Ancillary], again: bool = True) -> None:
         """Give the kernel one call's worth; ask again when it only had to tell what became of an earlier one."""
         try:
             if ancillary:

@@ -72,7 +72,7 @@ class Engine:
         self.flush_by: Micros = NEVER
         self._calm_until: Micros = 0
         self._due: Micros = 0  # the core's next deadline, as it was after the last burst that was not in a hurry
-        self._send = send
+        self.send = send
         self._worthwhile_room = min(WORTHWHILE_ROOM, max(core.room() // 4, 1))
         self._renew_lock()
 
@@ -151,7 +151,7 @@ class Engine:
         if now < self._calm_until and not inbox.qsize():
             datagrams = self.change(partial(self.gathering.send, now))
             if datagrams:
-                self._send(datagrams)
+                self.send(datagrams)
             return
         if inbox.is_attended:
             self.intake.keep()
@@ -176,7 +176,7 @@ class Engine:
         leaving = self.gathering.send if self.gathering.until <= now else core.datagrams_to_send
         datagrams = self.change(partial(leaving, now))
         if datagrams:
-            self._send(datagrams)  # if we are interrupted here they are lost, as others on their way
+            self.send(datagrams)  # if we are interrupted here they are lost, as others on their way
         try:
             news = core.events()
             if news:

@@ -9,6 +9,8 @@ than putting it on a list.  So nothing may happen to the core that depends on th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from srtpy.internal.clock.units import NEVER, Micros
 from srtpy.internal.packet.header import Datagram
 from srtpy.internal.session.neighbours import Core
@@ -47,7 +49,7 @@ class Gathering:
             messages, instants = zip(*waiting, strict=True)
             self._core.write_many(messages, now, instants)
 
-    def send(self, now: Micros) -> list[Datagram]:
+    def send(self, now: Micros) -> Sequence[Datagram]:
         """Give the core what waits, and return what is to leave now; there is something."""
         messages, instants = zip(*self.waiting, strict=True)
         self.waiting, self.until, self.places = [], NEVER, 0

@@ -45,7 +45,7 @@ class Core(Protocol):
     def write_many(self, messages: Sequence[bytes], now: Micros, instants: Sequence[Micros] | None = None) -> int:
         """Take as many messages as there is room for, written at these instants or now; say how many."""
 
-    def send_run(self, messages: Sequence[bytes], instants: Sequence[Micros], now: Micros) -> list[Datagram]:
+    def send_run(self, messages: Sequence[bytes], instants: Sequence[Micros], now: Micros) -> Sequence[Datagram]:
         """Take messages for which there is room, written at these instants; hand over what may leave now."""
 
     def write_stream(self, data: bytes, start: int, end: int, now: Micros) -> int:
@@ -57,13 +57,17 @@ class Core(Protocol):
     def room(self) -> int:
         """Say how many packets more can be written."""
 
+    @property
+    def unsent(self) -> int:
+        """How many packets wait for their first sending."""
+
     def handle_timer(self, now: Micros) -> None:
         """Do what is due."""
 
     def next_deadline(self) -> Micros:
         """Say when `handle_timer` wants to be called."""
 
-    def datagrams_to_send(self, now: Micros) -> list[Datagram]:
+    def datagrams_to_send(self, now: Micros) -> Sequence[Datagram]:
         """Hand over what may leave now."""
 
     def events(self) -> list[Event]:

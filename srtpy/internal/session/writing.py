@@ -254,6 +254,8 @@ class Writer:
 
         def look(now: Micros) -> Micros | None:
             engine.hand_over(now)
+            if engine.intake.is_promised:
+                engine.intake.keep()
             engine.turn(now)
             if fate.is_unwritable:
                 raise fate.refusal_to_write()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srtpy.internal.buffer.send import GIVEN_UP, SendBuffer
+from srtpy.internal.buffer.send import GIVEN_UP, Row, Run, SendBuffer
 from srtpy.internal.clock.units import NEVER
 from srtpy.internal.packet.header import IN_ORDER, MESSAGE_MASK, POSITION_MASK, POSITION_SINGLE
 from srtpy.internal.seq.number import LAST_MESSAGE_NUMBER, SEQ_MASK
@@ -29,6 +29,15 @@ def write(buffer: SendBuffer, count: int, now: int = 0, expires: int = NEVER) ->
         buffer.append(b"%d" % index, 1456, True, now, now, expires)
 
 
+def sent(buffer: SendBuffer, count: int) -> list[Row]:
+    """Send packets; return them as rows, which say the same as the columns."""
+    first = buffer.next_seq
+    run = buffer.send(count)
+    rows = [buffer.row((first + step) & SEQ_MASK) for step in range(count)]
+    assert [row[:3] for row in rows] == list(zip(*run, strict=True))
+    return rows
+
+
 def test_a_new_buffer_is_empty(isn: int) -> None:
     buffer = a_buffer(isn)
     assert (len(buffer), buffer.unsent, buffer.sent, buffer.size) == (0, 0, 0, 0)
@@ -39,7 +48,7 @@ def test_a_new_buffer_is_empty(isn: int) -> None:
 def test_the_first_message_is_number_one_alone_and_in_order() -> None:
     buffer = a_buffer()
     buffer.append(b"x", 1456, True, 5, 7, NEVER)
-    assert buffer.send(1) == [(0xE0000001, 5, b"x", 7, NEVER)]
+    assert sent(buffer, 1) == [(0xE0000001, 5, b"x", 7, NEVER)]
     assert buffer.last_message == 1
 
 
@@ -47,7 +56,7 @@ def test_out_of_order_clears_the_flag() -> None:
     buffer = a_buffer()
     buffer.append(b"x", 1456, False, 0, 0, NEVER)
     buffer.append_run([b"y"], False, repeat(0), repeat(0))
-    assert [row[0] for row in buffer.send(2)] == [0xC0000001, 0xC0000002]
+    assert [row[0] for row in sent(buffer, 2)] == [0xC0000001, 0xC0000002]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +73,7 @@ def test_out_of_order_clears_the_flag() -> None:
 def test_a_message_is_cut_and_its_packets_say_where_they_belong(size: int, shape: list[int]) -> None:
     buffer, message = a_buffer(), bytes(index % 251 for index in range(size))
     buffer.append(message, 1456, True, 0, 0, NEVER)
-    rows = buffer.send(len(shape))
+    rows = sent(buffer, len(shape))
     assert [row[0] >> 30 for row in rows] == shape
     assert {row[0] & MESSAGE_MASK for row in rows} == {1}
     assert all(row[0] & IN_ORDER for row in rows)
@@ -91,7 +100,7 @@ def test_message_numbers_wrap_and_skip_zero(before: int) -> None:
     for _ in range(10):
         number = number + 1 if number < LAST_MESSAGE_NUMBER else 1
         expected.append(number)
-    rows = buffer.send(10)
+    rows = sent(buffer, 10)
     assert [row[0] & MESSAGE_MASK for row in rows] == expected
     assert all(row[0] & POSITION_MASK == POSITION_SINGLE for row in rows)
     assert buffer.last_message == expected[-1]
@@ -101,7 +110,7 @@ def test_an_empty_run_changes_nothing() -> None:
     buffer = a_buffer()
     buffer.append_run([], True, repeat(0), repeat(0))
     buffer.append_run([b"x"], True, repeat(0), repeat(0))
-    assert buffer.send(1)[0][0] & MESSAGE_MASK == 1
+    assert buffer.send(1).infos[0] & MESSAGE_MASK == 1
 
 
 def test_numbers_are_places(isn: int) -> None:
@@ -145,8 +154,16 @@ def test_what_is_sealed_is_kept(isn: int) -> None:
     buffer = a_buffer(isn)
     write(buffer, 10)
     buffer.send(2)
-    rows = buffer.send(3)
-    buffer.keep([(info, stamp, b"sealed", origin, expires) for info, stamp, _, origin, expires in rows])
+    infos, stamps, payloads = buffer.send(3)
+    buffer.keep(Run([info | 1 << 27 for info in infos], stamps, [b"sealed"] * len(payloads)))
+    assert [row[0] >> 27 & 1 for row in buffer.rows([(isn + index) & SEQ_MASK for index in range(6)])] == [
+        0,
+        0,
+        1,
+        1,
+        1,
+        0,
+    ]
     payloads = [row[2] for row in buffer.rows([(isn + index) & SEQ_MASK for index in range(10)])]
     assert payloads == [b"0", b"1", b"sealed", b"sealed", b"sealed", b"5", b"6", b"7", b"8", b"9"]
 
@@ -226,7 +243,7 @@ def test_of_a_message_partly_acknowledged_the_rest_is_given_up() -> None:
     steps=st.lists(st.tuples(st.sampled_from("wrsa"), st.integers(0, 50)), max_size=40),
 )
 def test_it_is_a_list_of_payloads_with_a_number_for_each(isn: int, steps: list[tuple[str, int]]) -> None:
-    buffer, model, written, gone, sent = a_buffer(isn), [], 0, 0, 0
+    buffer, model, written, gone, left = a_buffer(isn), [], 0, 0, 0
     for verb, count in steps:
         if verb == "w":
             messages = [b"%d" % (written + index) for index in range(count)]
@@ -235,8 +252,8 @@ def test_it_is_a_list_of_payloads_with_a_number_for_each(isn: int, steps: list[t
             written += count
         elif verb == "s":
             count = min(count, buffer.unsent)
-            assert [row[2] for row in buffer.send(count)] == model[sent : sent + count]
-            sent += count
+            assert buffer.send(count).payloads == model[left : left + count]
+            left += count
         elif verb == "a":
             count = min(count, buffer.sent)
             buffer.remove(count)
@@ -244,11 +261,11 @@ def test_it_is_a_list_of_payloads_with_a_number_for_each(isn: int, steps: list[t
         else:
             count = min(count, len(buffer))
             buffer.remove(count)
-            gone, sent = gone + count, max(sent, gone + count)
-        assert (buffer.base, buffer.next_seq) == ((isn + gone) & SEQ_MASK, (isn + sent) & SEQ_MASK)
+            gone, left = gone + count, max(left, gone + count)
+        assert (buffer.base, buffer.next_seq) == ((isn + gone) & SEQ_MASK, (isn + left) & SEQ_MASK)
         assert (len(buffer), buffer.sent, buffer.last_message % LAST_MESSAGE_NUMBER) == (
             written - gone,
-            sent - gone,
+            left - gone,
             written,
         )
         held = [buffer.row((isn + place) & SEQ_MASK)[2] for place in range(gone, written)]
@@ -261,8 +278,9 @@ def test_a_stream_is_cut_where_packets_are_full(isn: int, last_message: int) -> 
     buffer.last_message = last_message
     data = bytes(range(256)) * 20
     buffer.append_stream(data, 10, 3010, 1456, 5, 7)
+    rows = sent(buffer, 3)
     buffer.append_stream(data, 3010, 3011, 1456, 6, 8)
-    rows = buffer.send(4)
+    rows += sent(buffer, 1)
     assert b"".join(row[2] for row in rows) == data[10:3011]
     assert [len(row[2]) for row in rows] == [1456, 1456, 88, 1]
     assert [row[0] >> 30 for row in rows] == [FIRST, MIDDLE, LAST, SINGLE]
@@ -271,12 +289,68 @@ def test_a_stream_is_cut_where_packets_are_full(isn: int, last_message: int) -> 
     assert [row[1:2] + row[3:] for row in rows] == [(5, 7, NEVER)] * 3 + [(6, 8, NEVER)]
 
 
+def test_a_packet_that_waits_and_is_not_full_takes_what_is_written_next() -> None:
+    buffer, data = a_buffer(), bytes(range(200))
+    buffer.append_stream(data, 0, 10, 100, 5, 7)
+    buffer.append_stream(data, 10, 15, 100, 6, 8)
+    assert (len(buffer), buffer.last_message) == (1, 1)
+    buffer.append_stream(data, 15, 150, 100, 6, 8)
+    assert [(row[0] >> 30, row[0] & MESSAGE_MASK, row[2]) for row in sent(buffer, 2)] == [
+        (SINGLE, 1, data[:100]),
+        (SINGLE, 2, data[100:150]),
+    ]
+
+
+@given(
+    isn=st.sampled_from([0, 5, 0x7FFFFFF0]),
+    limit=st.integers(1, 30),
+    steps=st.lists(st.tuples(st.sampled_from("wwwsa"), st.integers(0, 3000)), max_size=30),
+)
+def test_a_stream_arrives_whole_however_it_is_written_sent_and_acknowledged(
+    isn: int, limit: int, steps: list[tuple[str, int]]
+) -> None:
+    buffer, data = a_buffer(isn, 1 << 20), bytes(index % 251 for index in range(90_000))
+    written, left, gone = 0, 0, 0
+    packets: list[bytes] = []
+    for verb, count in steps:
+        if verb == "w":
+            buffer.append_stream(data, written, written + count, limit, 0, 0)
+            written += count
+        elif verb == "s":
+            run = buffer.send(min(count, buffer.unsent))
+            assert max(map(len, run.payloads), default=0) <= limit
+            packets += run.payloads
+            left = len(packets)
+        else:
+            count = min(count, buffer.sent)
+            buffer.remove(count)
+            gone += count
+        assert (buffer.base, buffer.next_seq) == ((isn + gone) & SEQ_MASK, (isn + left) & SEQ_MASK)
+        assert [buffer.row((isn + place) & SEQ_MASK)[2] for place in range(gone, left)] == packets[gone:]
+        assert buffer.size == written - sum(map(len, packets[:gone]))
+    packets += buffer.send(buffer.unsent).payloads
+    assert b"".join(packets) == data[:written]
+
+
+@given(st.lists(st.integers(0, 700), max_size=40))
+def test_what_is_gone_does_not_stay_in_memory(steps: list[int]) -> None:
+    buffer = a_buffer()
+    for count in steps:
+        buffer.append_run([b"x"] * count, True, repeat(0), repeat(0))
+        buffer.send(count)
+        buffer.remove(count // 2)
+        held = len(buffer._payloads)
+        assert held <= len(buffer) * 16 / 15 + 1
+        buffer.remove(count - count // 2)
+        assert not buffer._payloads
+
+
 def test_a_run_that_leaves_at_once_is_one_that_was_queued_and_sent(isn: int) -> None:
     at_once, queued = a_buffer(isn), a_buffer(isn)
     messages, stamps, origins = [b"a", b"b", b"c"], [1, 2, 3], [11, 12, 13]
     for _ in range(2):
-        rows = at_once.send_run(messages, stamps, origins)
+        run = at_once.send_run(messages, stamps, origins)
         queued.append_run(messages, True, stamps, origins)
-        assert rows == queued.send(3)
-        assert [(row[1], row[2], row[3]) for row in rows] == list(zip(stamps, messages, origins, strict=True))
+        assert run == queued.send(3)
+        assert (run.stamps, run.payloads) == (stamps, messages)
     assert (at_once.sent, at_once.unsent, at_once.next_seq) == (queued.sent, queued.unsent, queued.next_seq)

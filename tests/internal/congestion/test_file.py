@@ -403,13 +403,13 @@ def test_a_limit_can_come_later() -> None:
     assert path.controller.period < 1000
 
 
-def test_no_pace_is_shorter_than_one_core_can_keep() -> None:
+def test_no_pace_is_shorter_than_the_drafts_first() -> None:
     path = Path()
     path.measure(1 << 31, 1 << 31)
     path.controller.timed_out(path.feedback, RTT, path.now)
     for _ in range(2000):
         path.ack(10_000)
-    assert path.controller.period == 4.0
+    assert path.controller.period == 1.0
 
 
 def test_warnings_slow_down_within_reason_and_until_the_next_acknowledgement() -> None:

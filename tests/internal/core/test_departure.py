@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -52,7 +53,7 @@ class Scene:
     def release(self, allowed: int, now: int = 0, limit: int = LIMIT) -> list[str]:
         return self.named(self.part.release(self.buffer.unsent, len(self.again.waiting), allowed, limit, now))
 
-    def named(self, datagrams: list[Datagram]) -> list[str]:
+    def named(self, datagrams: Sequence[Datagram]) -> list[str]:
         """What left: "n3" is the packet at place 3 for the first time, "r3" again."""
         headers = [HEADER.unpack(head) for head, _ in datagrams]
         return [f"{'r' if info & RETRANSMITTED else 'n'}{(seq - self.isn) & SEQ_MASK}" for seq, info, _, _ in headers]

@@ -310,8 +310,8 @@ def test_a_run_is_sealed_on_its_way_out() -> None:
     first = scene.sender.take(START)
     scene.nak((0, 2))
     second = scene.sender.take(START)
-    assert [payload for _, payload in first + second] == [b"sealed"] * 6
-    assert {HEADER.unpack(head)[1] & KEY_EVEN for head, _ in first + second} == {KEY_EVEN}
+    assert [payload for _, payload in [*first, *second]] == [b"sealed"] * 6
+    assert {HEADER.unpack(head)[1] & KEY_EVEN for head, _ in [*first, *second]} == {KEY_EVEN}
 
 
 # ---- acknowledged ------------------------------------------------------------------------------
@@ -856,11 +856,15 @@ STREAM = Config(trans_type=TransType.FILE)
 def test_a_stream_fills_packets_as_far_as_there_is_room(isn: int, start: int) -> None:
     scene = Scene(isn, config=STREAM.replace(send_buf_size=40))
     data = bytes(range(256)) * 1000
-    assert scene.sender.write_stream(data, start, start + 3 * 1456 + 5, scene.now) == 3 * 1456 + 5
-    assert scene.sender.write_stream(data, start, len(data), scene.now) == 36 * 1456
-    assert scene.sender.write_stream(data, start, len(data), scene.now) == 0
+    at = start + scene.sender.write_stream(data, start, start + 3 * 1456 + 5, scene.now)
+    assert at == start + 3 * 1456 + 5
+    at += scene.sender.write_stream(data, at, len(data), scene.now)
+    assert at == start + 3 * 1456 + 5 + 36 * 1456
+    assert scene.sender.room() == 0
+    assert scene.sender.write_stream(data, at, len(data), scene.now) == 0
     payloads = [payload for _, payload in scene.sender.take(scene.now)]
-    assert b"".join(payloads[:4]) == data[start : start + 3 * 1456 + 5]
+    assert b"".join(payloads) == data[start : start + len(payloads) * 1456], "the fourth packet was filled up"
+    assert len(payloads) > 4
 
 
 def test_silence_over_a_file_waits_for_what_is_reported_lost(isn: int) -> None:

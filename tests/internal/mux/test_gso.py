@@ -15,6 +15,7 @@ from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.mux.gso import MOST_BYTES, MOST_SEGMENTS, Sending, runs
 from srtpy.internal.mux.options import SOL_UDP
 from srtpy.internal.packet.header import Datagram
+from srtpy.internal.packet.train import couple
 from tests.internal.mux.sockets import arrived, bound, control, data, path_to, read_until, whole
 
 SO_NO_CHECK = 11  # Linux socket.h: without checksums the kernel does not cut
@@ -212,3 +213,27 @@ def test_systems_that_know_nothing_of_cutting() -> None:
         assert out.send([data(1), data(2)], path_to(here)) == 2
         assert counters.unsegmented == 0
         assert len(arrived(read_until(here, 2))) == 2
+
+
+def test_a_train_leaves_by_one_call_or_as_its_datagrams_would(told: Told) -> None:
+    with bound() as here:
+        out, counters = sending(told)
+        train = couple(5, [1] * 44, [2] * 44, [b"a" * 100] * 43 + [b"c" * 7], 9)
+        assert train is not None
+        assert out.send(train, path_to(here)) == 44
+        out.cuts = False
+        assert out.send(train, path_to(here)) == 44
+        assert told.calls == [-(43 * 116 + 23), *[116] * 43, 23]
+        assert arrived(read_until(here, 88)) == whole(list(train)) * 2
+        assert counters.unsent == 0
+
+
+def test_a_train_too_long_for_a_call_leaves_by_two(told: Told) -> None:
+    count, size = MOST_SEGMENTS + 1, 100
+    with bound() as here:
+        out, _ = sending(told)
+        train = couple(5, [1] * count, [2] * count, [bytes(size)] * count, 9)
+        assert train is not None
+        assert out.send(train, path_to(here)) == count
+        assert len(told.calls) == 2
+        assert arrived(read_until(here, count)) == whole(list(train))

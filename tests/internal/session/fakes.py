@@ -137,6 +137,10 @@ class FakeCore:
     def room(self) -> int:
         return self.space
 
+    @property
+    def unsent(self) -> int:
+        return len(self.outgoing)
+
     def handle_timer(self, now: Micros) -> None:
         self.timer_calls.append(now)
         self.deadline = NEVER

@@ -319,7 +319,7 @@ def test_who_is_interrupted_while_sending_has_lost_a_packet_and_no_more() -> Non
     def interrupt(datagrams: Sequence[Datagram]) -> None:
         raise KeyboardInterrupt
 
-    bench.engine._send = interrupt
+    bench.engine.send = interrupt
     with pytest.raises(KeyboardInterrupt):
         bench.flush()
     assert bench.engine.fate.state is ConnState.CONNECTED
