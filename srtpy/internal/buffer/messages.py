@@ -25,7 +25,14 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from srtpy.internal.buffer.receive import BLANK, Delivered
-from srtpy.internal.packet.header import IN_ORDER, MESSAGE_MASK, POSITION_FIRST, POSITION_LAST, POSITION_SINGLE
+from srtpy.internal.packet.header import (
+    IN_ORDER,
+    MESSAGE_MASK,
+    POSITION_FIRST,
+    POSITION_LAST,
+    POSITION_MASK,
+    POSITION_SINGLE,
+)
 from srtpy.internal.seq.number import MessageNumber, SequenceNumber, distance, span
 
 CHUNK: Final = 44  # ours: packets of a stream joined at most; 64,064 bytes, what one GSO call carries
@@ -100,20 +107,30 @@ class Messages:
     def _hand_over_in_turn(self, ready: int) -> int:
         """Hand over the complete messages among the first `ready` places."""
         seen, number, start, dropped = self._seen, self._number, 0, 0
-        has_begun = seen > 0
-        for place, row in enumerate(self._ring.peek(seen, ready), seen):
-            info = row[2]
+        has_begun, is_plain = seen > 0, True
+        rows = self._ring.peek(seen, ready)
+        infos = [row[2] for row in rows]
+        place = seen
+        while place < ready:
+            info = infos[place - seen]
             if info & POSITION_FIRST:
                 if start < place:
                     dropped += self._drop(start, place)
                 start, number, has_begun = place, info & MESSAGE_MASK, True
-            elif not has_begun or info & MESSAGE_MASK != number or row is BLANK:
+            elif not has_begun or info & MESSAGE_MASK != number or rows[place - seen] is BLANK:
                 dropped += self._drop(start, place + 1)
-                start, has_begun = place + 1, False
+                place += 1
+                start, has_begun = place, False
                 continue
+            if is_plain and not info & POSITION_LAST:
+                last = seen + _last_of(infos, place - seen)
+                is_plain = last > place  # tried once where it is not: looking for the last packet takes time
+                place = last
+                info = infos[place - seen] if place < ready else 0
+            place += 1
             if info & POSITION_LAST:
-                self._complete(start, place + 1, number)
-                start, has_begun = place + 1, False
+                self._complete(start, place, number)
+                start, has_begun = place, False
         self._ring.leave(start)
         self._seen, self._number = ready - start, number
         if self._seen >= self._ring.capacity:
@@ -187,6 +204,8 @@ class Stream:
     def hand_over(self, filled: Iterable[SequenceNumber] = ()) -> int:
         """Hand over everything before the first hole; return 0: nothing is ever dropped."""
         ring = self._ring
+        if not len(ring):
+            return 0
         ready = distance(ring.base, ring.next_missing())
         for start in range(0, ready, CHUNK):
             rows = ring.peek(start, min(start + CHUNK, ready))
@@ -221,6 +240,20 @@ class _Fragments:
         if info & POSITION_LAST:
             self.last = seq
         return self.first >= 0 and self.last >= 0 and span(self.first, self.last) == self._count
+
+
+def _last_of(infos: list[int], at: int) -> int:
+    """Return where the message that goes on at a place has its last packet, or the end of all where nothing else comes.
+
+    Returns the place itself where that cannot be told at a glance: then each packet is to be looked at.
+    """
+    middle = infos[at] & ~POSITION_MASK
+    try:
+        last = infos.index(middle | POSITION_LAST, at)
+    except ValueError:
+        last = len(infos)
+    is_plain = middle and infos[at + 1 : last] == [middle] * (last - at - 1)
+    return last if is_plain else at
 
 
 def _joined(rows: list[Delivered]) -> Delivered:

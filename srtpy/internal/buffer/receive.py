@@ -217,6 +217,11 @@ class ReceiveBuffer:
         """Return the rows from place `first` up to `end`, holes and blanks among them."""
         return self._rows[self._head + first : self._head + end]
 
+    def pass_on(self, row: Delivered, packets: int) -> None:
+        """Give the application a row made of the very next packets, so many, while nothing waits here."""
+        self.hand_over(row, packets)
+        self.base = self.end = (self.end + packets) & SEQ_MASK
+
     def hand_over(self, row: Delivered, packets: int) -> None:
         """Give the application a row made of so many packets, which `leave` their places or are a `blank` there."""
         self._made_of.append(packets)

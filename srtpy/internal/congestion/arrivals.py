@@ -26,7 +26,6 @@ speed says what the link can do at least.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from itertools import accumulate
 from math import ceil
 from typing import Final
@@ -60,11 +59,10 @@ class Arrivals:
         self._probe = NO_PROBE  # sequence number of the first half of a pair, if it came last
         self._capacity = 0  # what the probes say; 0: not computed yet
 
-    def note_batch(self, headers: Sequence[Header], size: int, now: Micros) -> None:
-        """Learn from one read's data packets; `size` is their payload bytes."""
-        packets = len(headers)
+    def note_batch(self, first: Header, packets: int, size: int, now: Micros) -> None:
+        """Learn from one read's data packets; `first` is the header of the first, `size` their payload bytes."""
         if packets == 1:
-            self._note_lone(headers[0], size, now)
+            self._note_lone(first, size, now)
         else:
             self._probe = NO_PROBE
         reads = self._reads

@@ -112,7 +112,7 @@ class Connection:
         """Take in what one read of the socket brought; garbage is counted, never raised."""
         self._liveness.heard(batch.arrived or now)
         for piece in batch.pieces():
-            if piece.headers[0][0] < CONTROL:
+            if piece.first[0] < CONTROL:
                 self._receive_data(piece, now)
             else:
                 self._receive_control(piece, now)
@@ -131,7 +131,7 @@ class Connection:
 
     def _receive_control(self, packet: Batch, now: Micros) -> None:
         self.counters.recv_control += 1
-        header = packet.headers[0]
+        header = packet.first
         kind = control_kind(header[0])
         hear = self._HEAR.get(kind)
         if hear is None:

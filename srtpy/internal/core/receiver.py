@@ -5,13 +5,14 @@ repeated ones, those too far ahead or too late; the counts of it.
 Never here: asking for what is missing (losses.py), acknowledging (acks.py), when the
 application gets it (delivery.py), decrypting and repairing (stages before this one).
 Draft: 3.1 "Data Packets", 4.8 "Acknowledgement and Lost Packet Handling".
+
+The very next packets, the usual case, are a run: what makes them one is seen in columns of their headers.  A run of
+a stream, with nothing before it that waits, is one row from the first: bytes that the reader gets as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import reduce
-from operator import or_
 from typing import Final, TypeAlias
 
 from srtpy.internal.buffer.receive import Delivered, ReceiveBuffer
@@ -20,7 +21,7 @@ from srtpy.internal.congestion.arrivals import Arrivals
 from srtpy.internal.core.counters import Counters
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.packet.batch import Batch
-from srtpy.internal.packet.header import HEADER_SIZE, RETRANSMITTED
+from srtpy.internal.packet.header import HEADER_SIZE, POSITION_SINGLE, RETRANSMITTED
 from srtpy.internal.seq.number import SEQ_HALF, SEQ_MASK, SequenceNumber, distance, precedes
 from srtpy.internal.tsbpd.timebase import TimeBase
 
@@ -38,8 +39,11 @@ Row: TypeAlias = tuple[bytes | None, int, int, int]
 GAP: Final = 0  # ours: a finding's lateness that says the numbers are missing
 RESENT: Final = -1  # ours: a finding's lateness that says the packet was sent again, not reordered
 LEFT: Final = -2  # ours: a finding's lateness that says nobody waits for the numbers any more
+KIND_BYTE: Final = 4  # draft 3.1 "Data Packets": PP, O, KK and R are in the first byte of the second word
 NEARLY_FULL: Final = 16  # ours: a buffer with more room than a 16th is not full; a packet that has none is a stray
 BELATED_SHARE: Final = 0.2  # libsrt core.cpp handleSocketPacketReception: weight of a new sample of belated time
+
+_SENT_ONCE: Final = bytes(byte for byte in range(256) if not byte << 24 & RETRANSMITTED)
 
 
 class Receiver:
@@ -52,7 +56,7 @@ class Receiver:
 
     __slots__ = (
         *("_arrivals", "_buffer", "_counters", "_flags_resent", "_has_complained", "_is_live", "_time_base"),
-        *("_refused", "_wants_all", "complaint", "failure"),
+        *("_is_stream", "_refused", "_wants_all", "complaint", "failure"),
     )
 
     def __init__(
@@ -72,6 +76,7 @@ class Receiver:
         self.failure = self.complaint = ""
         self._has_complained = False
         self._wants_all = not negotiated.tsbpd_receive
+        self._is_stream = self._wants_all and not negotiated.message_api
         self._refused: SequenceNumber | None = None  # the furthest that came and was not stored
 
     @property
@@ -86,20 +91,18 @@ class Receiver:
         `payloads` replaces what the batch carries after a stage has opened it; None stands for
         a packet that could not be opened, which is dropped as if it had never arrived.
         """
-        headers = batch.headers
         count = batch.count
         size = len(batch.data) - count * HEADER_SIZE
-        counters = self._counters
+        counters, buffer = self._counters, self._buffer
         counters.recv_packets += count
         counters.recv_bytes += size
-        self._arrivals.note_batch(headers, size, now)
-        seqs, infos, stamps, _ = zip(*headers, strict=True)
-        if payloads is None:
-            payloads = batch.payloads()
-        if not self._is_next_run(seqs, infos, payloads):
-            return self._accept_each(zip(payloads, seqs, infos, stamps, strict=True), now)
-        rows: list[Delivered] = list(zip(payloads, seqs, infos, stamps, strict=True))  # type: ignore[arg-type]  # no None in a run
-        self._buffer.append_run(rows)
+        self._arrivals.note_batch(batch.first, count, size, now)
+        if not self._is_next_run(batch, payloads):
+            return self._accept_each(_rows(batch, payloads), now)
+        if self._is_stream and not len(buffer):
+            buffer.pass_on(_chunk(batch, payloads), count)
+        else:
+            buffer.append_run(_rows(batch, payloads))  # type: ignore[arg-type]  # no None in a run
         counters.recv_unique_packets += count
         counters.recv_unique_bytes += size
         return count, ()
@@ -129,16 +132,16 @@ class Receiver:
         self._counters.note_dropped(given_up)
         return given_up
 
-    def _is_next_run(self, seqs: Sequence[int], infos: Sequence[int], payloads: Sequence[bytes | None]) -> bool:
+    def _is_next_run(self, batch: Batch, payloads: Sequence[bytes | None] | None) -> bool:
         """Say whether these are the very next packets in order, none sent again, all with payload, and fit."""
-        first, info, count = seqs[0], infos[0], len(seqs)
         buffer = self._buffer
         return (
-            first == buffer.end
-            and not info & RETRANSMITTED
-            and count <= buffer.limit() - len(buffer)
-            and (count == 1 or (seqs == tuple(range(first, first + count)) and _none_again(infos)))
-            and all(payloads)
+            batch.first[0] == buffer.end
+            and batch.count <= buffer.limit() - len(buffer)
+            and batch.shortest > 0
+            and not batch.column(KIND_BYTE).translate(None, _SENT_ONCE)
+            and batch.counts_up
+            and (payloads is None or all(payloads))
         )
 
     def _accept_each(self, rows: Iterable[Row], now: Micros) -> Arrived:
@@ -246,7 +249,17 @@ class Receiver:
         return full + f"at this rate a latency of {latency:g} s takes more; raise recv_buf_size and fc"
 
 
-def _none_again(infos: Sequence[int]) -> bool:
-    """Say whether none of these packets was sent again; messages of one packet each tell so by counting up."""
-    first = infos[0]
-    return infos == tuple(range(first, first + len(infos))) or not reduce(or_, infos) & RETRANSMITTED
+def _rows(batch: Batch, payloads: Sequence[bytes | None] | None) -> list[Row]:
+    """Return a row for each packet, with what a stage has made of its payload, if one has."""
+    if batch.count == 1:
+        seq, info, stamp, _ = batch.first
+        return [(batch.data[HEADER_SIZE:] if payloads is None else payloads[0], seq, info, stamp)]
+    as_they_came, seqs, infos, stamps = batch.columns()
+    return list(zip(as_they_came if payloads is None else payloads, seqs, infos, stamps, strict=True))
+
+
+def _chunk(batch: Batch, payloads: Sequence[bytes | None] | None) -> Delivered:
+    """Return a run as one row; its words are the first's, but that it says of itself that it is whole."""
+    seq, info, stamp, _ = batch.first
+    body = batch.body() if payloads is None else b"".join(payloads)  # type: ignore[arg-type]  # no None in a run
+    return body, seq, info if batch.count == 1 else info | POSITION_SINGLE, stamp

@@ -180,7 +180,7 @@ class Caller:
     # ---- hearing
 
     def _receive(self, piece: Batch, now: Micros) -> None:
-        first_word, _, stamp, destination = piece.headers[0]
+        first_word, _, stamp, destination = piece.first
         kind = control_kind(first_word) if piece.is_control else None
         if kind == ControlType.HANDSHAKE and destination in (0, self._hello.socket_id):
             # listeners built on libsrt up to 1.3.0 leave the destination 0

@@ -172,7 +172,7 @@ class Answerer:
 
         A `Request` must be answered by `accept` or `reject`; until then repeats are ignored.
         """
-        first_word, _, stamp, _ = piece.headers[0]
+        first_word, _, stamp, _ = piece.first
         if not piece.is_control or control_kind(first_word) != ControlType.HANDSHAKE:
             return Ignored("not a handshake")
         body = piece.datagram(0)[HEADER_SIZE:]

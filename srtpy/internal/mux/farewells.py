@@ -58,7 +58,7 @@ class Farewells:
 
     def asked(self, batch: Batch, path: Path) -> None:
         """Say it to somebody who sends to an id that is not in use, if it was theirs and is not what they say too."""
-        first, _, _, socket_id = batch.headers[0]
+        first, _, _, socket_id = batch.first
         left = self._left.get(socket_id)
         if left is None or left.remote != path.remote:
             return

@@ -254,6 +254,6 @@ class Mux:
             batch.arrived = instant
             deliver(batch, path, tell)
             total += batch.count
-            if batch.headers[0][0] < CONTROL:
+            if batch.first[0] < CONTROL:
                 data += batch.count
         return total, data

@@ -25,7 +25,6 @@ from srtpy.internal.packet.header import CONTROL, PATIENT, ControlType, SocketId
 INBOX_LIMIT: Final = 512  # ours: batches; half a second of single datagrams at 10 Mbit/s, far more once they gather
 LISTENER_LIMIT: Final = 256  # ours: batches of handshakes; a flood must not grow memory
 LITTLE: Final = 4  # ours: packets at once, or batches that wait; with more a connection is worth a wake-up of its own
-FIRST_DESTINATION_BYTE: Final = 12  # draft 3 "Packet Structure": Destination SRT Socket ID
 HANDSHAKE: Final = (CONTROL >> 16) | ControlType.HANDSHAKE  # draft 3.2.1 "Handshake": the upper half of the first word
 
 
@@ -128,14 +127,14 @@ class Routes:
 
     def deliver(self, batch: Batch, path: Path, tell: Callable[[Inbox], None] = Inbox.ring) -> None:
         """Put the datagrams where they belong; `tell` whoever has to know at once."""
-        if is_to_one(batch):
+        if batch.is_to_one:
             self._deliver_run(batch, path, tell)
         else:
             for run in runs_to_one(batch):
                 self._deliver_run(run, path, tell)
 
     def _deliver_run(self, batch: Batch, path: Path, tell: Callable[[Inbox], None]) -> None:
-        destination = batch.headers[0][3]
+        destination = batch.first[3]
         route = self._routes.get(destination)
         if route is not None:
             self._put(route, batch, path, tell)
@@ -154,7 +153,7 @@ class Routes:
             route.overflowed += batch.count
         else:
             route.is_reached = True
-            first = batch.headers[0][0]
+            first = batch.first[0]
             can_wait = first >= CONTROL and batch.count == 1 and control_kind(first) in PATIENT
             if inbox.add((batch, path), can_wait):
                 if inbox.tend is not None and batch.count <= LITTLE and inbox.qsize() <= LITTLE:
@@ -185,21 +184,9 @@ class Routes:
             listener.put((batch, path))
 
 
-def is_to_one(batch: Batch) -> bool:
-    """Whether all datagrams have the first one's destination: compared in columns, without a look at each row."""
-    count = batch.count
-    if count == 1:
-        return True
-    data, stride = batch.data, batch.stride
-    for place in range(FIRST_DESTINATION_BYTE, FIRST_DESTINATION_BYTE + 4):
-        if data[place::stride] != data[place : place + 1] * count:
-            return False
-    return True
-
-
 def runs_to_one(batch: Batch) -> Iterator[Batch]:
     """Yield the neighbours that have one destination, in order."""
-    start, current = 0, batch.headers[0][3]
+    start, current = 0, batch.first[3]
     for index, header in enumerate(batch.headers):
         if header[3] != current:
             yield batch.part(start, index)

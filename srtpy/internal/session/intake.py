@@ -113,7 +113,7 @@ def joined(batches: list[Batch]) -> list[Batch]:
         while (
             end < len(batches)
             and batches[end].stride == first.stride
-            and first.headers[0][0] < CONTROL  # control packets come one by one, each at its time
+            and first.first[0] < CONTROL  # control packets come one by one, each at its time
             and len(batches[end - 1].data) % first.stride == 0
         ):
             end += 1

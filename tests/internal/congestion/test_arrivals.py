@@ -14,13 +14,17 @@ def headers(first: int, count: int = 1, flags: int = 0) -> list[Header]:
     return [(first + n, 0xC0000001 | flags, 0, 1) for n in range(count)]
 
 
+def hear(arrivals: Arrivals, rows: list[Header], size: int, now: int) -> None:
+    arrivals.note_batch(rows[0], len(rows), size, now)
+
+
 def fed(intervals: list[int], size: int = PAYLOAD, count: int = 1) -> Arrivals:
     """A window that saw reads of `count` packets at these intervals; none of them is half of a pair."""
     arrivals = Arrivals(PAYLOAD, 0)
     now = 0
     for interval in [0, *intervals]:
         now += interval
-        arrivals.note_batch(headers(2, count), size * count, now)
+        hear(arrivals, headers(2, count), size * count, now)
     return arrivals
 
 
@@ -46,7 +50,7 @@ def test_as_in_srt_rs_eighths_and_eightfolds_are_outliers() -> None:
     now, known = 0, []
     for seen, interval in enumerate([0, *intervals], start=1):
         now += interval
-        arrivals.note_batch(headers(2), 1000 - 12, now)
+        hear(arrivals, headers(2), 1000 - 12, now)
         if arrivals.speed() == (vector["expected_fields"]["packets_per_s"], vector["expected_fields"]["bytes_per_s"]):
             known.append(seen)
     # srt-rs waits until its window is full; libsrt, and we, until more than half of it can be believed
@@ -67,16 +71,16 @@ def test_reads_of_different_size_weigh_by_their_packets() -> None:
     for n in range(40):
         count = 44 if n % 3 else 20
         now += 10 * count
-        arrivals.note_batch(headers(2, count), PAYLOAD * count, now)
+        hear(arrivals, headers(2, count), PAYLOAD * count, now)
     assert arrivals.speed()[0] == 100_000
 
 
 def test_the_first_reads_of_a_burst_tell_its_speed() -> None:
     """A libsrt sender of files may go on for seconds at an eighth of what the first acknowledgement names."""
     arrivals = Arrivals(PAYLOAD, 0)
-    arrivals.note_batch(headers(2, 1), PAYLOAD, 1_000_000)
+    hear(arrivals, headers(2, 1), PAYLOAD, 1_000_000)
     assert arrivals.speed()[0] == 1
-    arrivals.note_batch(headers(2, 15), PAYLOAD * 15, 1_000_750)
+    hear(arrivals, headers(2, 15), PAYLOAD * 15, 1_000_750)
     assert arrivals.speed()[0] == 100_000
 
 
@@ -85,24 +89,24 @@ def test_a_thread_that_wakes_late_makes_a_first_burst_no_slower(late: int) -> No
     """A sender whose first burst seemed to take 1.3 ms went on at 1,430 packets a second."""
     arrivals = Arrivals(PAYLOAD, 0)
     for count, when in [(1, 0), (13, late), (2, late)]:
-        arrivals.note_batch(headers(2, count), PAYLOAD * count, 1_000_000 + when)
+        hear(arrivals, headers(2, count), PAYLOAD * count, 1_000_000 + when)
     assert arrivals.speed()[0] >= 100_000
 
 
 def test_a_burst_in_one_read_came_as_fast_as_libsrt_would_have_read_it() -> None:
     arrivals = Arrivals(PAYLOAD, 0)
-    arrivals.note_batch(headers(2, 16), PAYLOAD * 16, 1_000_000)
+    hear(arrivals, headers(2, 16), PAYLOAD * 16, 1_000_000)
     assert arrivals.speed()[0] == 100_000
     for read in range(1, 17):
-        arrivals.note_batch(headers(2, 10), PAYLOAD * 10, 1_000_000 + read * 1000)
+        hear(arrivals, headers(2, 10), PAYLOAD * 10, 1_000_000 + read * 1000)
     assert arrivals.speed()[0] == 10_000  # nothing is left of it
 
 
 def test_reads_of_one_instant_are_one() -> None:
     arrivals = Arrivals(PAYLOAD, 0)
     for n in range(40):
-        arrivals.note_batch(headers(2, 3), PAYLOAD * 3, n * 100)
-        arrivals.note_batch(headers(5, 2), PAYLOAD * 2, n * 100)
+        hear(arrivals, headers(2, 3), PAYLOAD * 3, n * 100)
+        hear(arrivals, headers(5, 2), PAYLOAD * 2, n * 100)
     assert arrivals.speed()[0] == 50_000
 
 
@@ -112,8 +116,8 @@ def probed(intervals: list[int], size: int = PAYLOAD, flags: int = 0, skip: int 
     now = 0
     for n, interval in enumerate(intervals):
         now += 100_000
-        arrivals.note_batch(headers(16 * n), size, now)
-        arrivals.note_batch(headers(16 * n + skip, 1, flags), size, now + interval)
+        hear(arrivals, headers(16 * n), size, now)
+        hear(arrivals, headers(16 * n + skip, 1, flags), size, now + interval)
         now += interval
     return arrivals
 
@@ -139,16 +143,16 @@ def test_a_first_half_that_comes_twice_cancels_the_pair() -> None:
     arrivals = Arrivals(PAYLOAD, 0)
     for n in range(PROBES_KEPT):
         for step, seq in enumerate((16 * n, 16 * n, 16 * n + 1)):
-            arrivals.note_batch(headers(seq), PAYLOAD, n * 100_000 + 10 * step)
+            hear(arrivals, headers(seq), PAYLOAD, n * 100_000 + 10 * step)
     assert arrivals.capacity(0) == 1000
 
 
 def test_pairs_inside_one_read_or_one_instant_have_no_interval() -> None:
     arrivals = Arrivals(PAYLOAD, 0)
     for n in range(2 * PROBES_KEPT):
-        arrivals.note_batch(headers(32 * n, 2), 2 * PAYLOAD, 1000 * n)
-        arrivals.note_batch(headers(32 * n + 16), PAYLOAD, 1000 * n + 500)
-        arrivals.note_batch(headers(32 * n + 17), PAYLOAD, 1000 * n + 500)
+        hear(arrivals, headers(32 * n, 2), 2 * PAYLOAD, 1000 * n)
+        hear(arrivals, headers(32 * n + 16), PAYLOAD, 1000 * n + 500)
+        hear(arrivals, headers(32 * n + 17), PAYLOAD, 1000 * n + 500)
     assert arrivals.capacity(0) == 1000
 
 

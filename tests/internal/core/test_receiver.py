@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srtpy.internal.core.receiver import GAP, RESENT
+from srtpy.internal.core.receiver import GAP, RESENT, Finding
 from srtpy.internal.packet.header import HEADER, RETRANSMITTED
 from srtpy.internal.seq.number import SEQ_MASK
 from tests.internal.core.receiving import LATENCY, STARTS, ReceivingSide, batch, datagram
@@ -354,6 +355,49 @@ def test_the_fast_path_is_the_slow_path(packets: list[Sent], isn: int, size: int
     assert batched.buffer._rows == single.buffer._rows
 
 
+STRETCHES = st.lists(
+    st.tuples(
+        st.sampled_from([0, 0, 0, 0, 1, 3, -1, -10, -50]), st.integers(1, 60), st.sampled_from([False] * 9 + [True])
+    ),
+    min_size=1,
+    max_size=12,
+)
+"""Packets on their way: each stretch begins so far from the end of the one before, has so many, is sent again."""
+
+
+@given(STRETCHES, st.sampled_from(STARTS), st.integers(1, 50), st.sampled_from([64, 8191]), st.booleans())
+def test_a_stream_is_the_same_by_the_run_and_by_the_packet(
+    stretches: list[tuple[int, int, bool]], isn: int, size: int, capacity: int, is_read: bool
+) -> None:
+    """Cut, joined, partly repeated, overlapping: the reader's bytes, the room and all counts are the slow path's."""
+    agreed: dict[str, Any] = {"tsbpd_receive": False, "tlpktdrop": False, "message_api": False, "congestion": "file"}
+    batched, single = (ReceivingSide(isn, capacity=capacity, **agreed) for _ in range(2))
+    end, made = 0, []
+    for apart, length, is_resent in stretches:
+        flags = RETRANSMITTED if is_resent else 0
+        made += [datagram(isn + offset, offset, flags=flags) for offset in range(end + apart, end + apart + length)]
+        end += apart + length
+    for start in range(0, len(made), size):
+        findings = both_ways(batched, single, made[start : start + size], start)
+        for side in (batched, single):
+            side.delivery.note_arrivals(start, findings)
+        assert batched.buffer.handed_over() == single.buffer.handed_over()
+        if is_read:
+            assert taken(batched) == taken(single)
+    assert counted(batched) == counted(single)
+    assert (batched.buffer.base, batched.buffer.end) == (single.buffer.base, single.buffer.end)
+    assert batched.buffer._rows == single.buffer._rows
+    assert taken(batched) == taken(single)
+
+
+def taken(side: ReceivingSide) -> bytes:
+    """Read all of a stream there is to read."""
+    pieces = []
+    while side.delivery.messages:
+        pieces.append(side.delivery.messages.popleft()[0])
+    return b"".join(pieces)
+
+
 @given(st.integers(1, 60), st.sampled_from(STARTS), st.data())
 def test_a_run_with_one_thing_wrong_is_stored_as_if_row_by_row(count: int, isn: int, data: st.DataObject) -> None:
     batched, single = ReceivingSide(isn, capacity=50), ReceivingSide(isn, capacity=50)
@@ -377,7 +421,7 @@ def test_a_run_with_one_thing_wrong_is_stored_as_if_row_by_row(count: int, isn: 
     assert batched.buffer._rows == single.buffer._rows
 
 
-def both_ways(batched: ReceivingSide, single: ReceivingSide, made: list[bytes], now: int) -> None:
+def both_ways(batched: ReceivingSide, single: ReceivingSide, made: list[bytes], now: int) -> Sequence[Finding]:
     """Give one side the batch, the other its rows one by one; both must have seen the same."""
     packets = batch(*made)
     fast = batched.receiver.accept(packets, now)
@@ -386,6 +430,7 @@ def both_ways(batched: ReceivingSide, single: ReceivingSide, made: list[bytes], 
     seqs, infos, stamps, _ = zip(*packets.headers, strict=True)
     slow = single.receiver._accept_each(zip(packets.payloads(), seqs, infos, stamps, strict=True), now)
     assert (fast[0], list(fast[1])) == (slow[0], list(slow[1]))
+    return slow[1]
 
 
 @pytest.mark.parametrize("isn", STARTS)

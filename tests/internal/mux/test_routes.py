@@ -13,7 +13,7 @@ from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.mux.farewells import Farewells
 from srtpy.internal.mux.inbox import PATIENCE, Inbox
-from srtpy.internal.mux.routes import INBOX_LIMIT, LISTENER_LIMIT, LITTLE, Routes, is_to_one, runs_to_one
+from srtpy.internal.mux.routes import INBOX_LIMIT, LISTENER_LIMIT, LITTLE, Routes, runs_to_one
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import ControlType, Datagram
 from tests.internal.mux.sockets import control, data, whole
@@ -200,7 +200,7 @@ def test_each_gets_its_own_in_order(destinations: list[int]) -> None:
     inboxes = {socket_id: inbox_of(routes, socket_id) for socket_id in (77, 78, 77 << 8)}
     sent = [data(seq, 30, destination) for seq, destination in enumerate(destinations)]
     mixed = batch(*sent)
-    assert is_to_one(mixed) == (len(set(destinations)) == 1)
+    assert mixed.is_to_one == (len(set(destinations)) == 1)
     assert [run.headers[0][3] for run in runs_to_one(mixed)] == without_repeats(destinations)
     routes.deliver(mixed, PEER)
     for socket_id, inbox in inboxes.items():

@@ -60,6 +60,52 @@ def test_rows_and_payloads_agree_with_the_slow_way(seqs: list[int], tail: int) -
     assert list(batch.pieces()) == [batch]
 
 
+@given(
+    st.lists(st.integers(0, 0x7FFFFFFF), min_size=1, max_size=50),
+    st.integers(0, PAYLOAD),
+    st.sampled_from([0, PAYLOAD]),
+)
+def test_columns_and_body_agree_with_the_slow_way(seqs: list[int], tail: int, size: int) -> None:
+    datagrams = [data(seq, size) for seq in seqs[:-1]] + [data(seqs[-1], min(tail, size))]
+    batch = mixed(datagrams, HEADER_SIZE + size)
+    rows, payloads = by_hand(datagrams)
+    assert batch.columns() == (tuple(payloads), *[tuple(row[place] for row in rows) for place in range(3)])
+    assert batch.body() == b"".join(payloads)
+    assert batch.first == rows[0]
+    assert batch.shortest == len(payloads[-1])
+    assert [batch.column(place) for place in range(HEADER_SIZE)] == [
+        bytes(datagram[place] for datagram in datagrams) for place in range(HEADER_SIZE)
+    ]
+
+
+@given(
+    st.sampled_from([0, 200, 0xFF00, 0xFFFFF0, 0x7FFFFFF0]),
+    st.integers(0, 60),
+    st.integers(1, 300),
+    st.sampled_from([1, 1, 1, 0, -1, 256, 1 << 16, 1 << 24]),
+    st.data(),
+)
+def test_numbers_that_count_up_are_seen_in_columns(
+    base: int, ahead: int, count: int, step: int, draw: st.DataObject
+) -> None:
+    seqs = [(base + ahead + n) & 0x7FFFFFFF for n in range(count)]
+    at = draw.draw(st.integers(0, count - 1))
+    seqs[at] = (seqs[at] + step - 1) & 0x7FFFFFFF
+    batch = mixed([data(seq) for seq in seqs])
+    assert batch.counts_up == (seqs == list(range(seqs[0], seqs[0] + count)))
+
+
+@given(st.integers(0, 31), st.integers(0, 4), st.integers(2, 20))
+def test_kind_and_destination_are_seen_in_columns(bit: int, at: int, count: int) -> None:
+    other = at % count
+    datagrams = [data(seq) for seq in range(count)]
+    assert mixed(datagrams).is_to_one
+    assert mixed(datagrams).is_data
+    changed = HEADER.pack(5, 0xC0000001, 7, 9 ^ 1 << bit) + bytes(PAYLOAD)
+    assert not mixed([*datagrams[:other], changed, *datagrams[other + 1 :]]).is_to_one
+    assert not mixed([*datagrams[:other], control(STRIDE), *datagrams[other + 1 :]]).is_data
+
+
 @pytest.mark.parametrize("size", range(HEADER_SIZE))
 def test_too_short_to_be_a_packet(size: int) -> None:
     with pytest.raises(MalformedPacket, match=f"{size} bytes"):
