@@ -21,7 +21,7 @@ def test_called_again_and_again_until_cancelled() -> None:
             thrice.set()
 
     entry = callbacks.every(0.0, call)
-    assert thrice.wait(5)
+    assert thrice.wait(30)
     entry.cancel()
     entry.cancel()
     assert set(calls) == {"srt-callbacks"}
@@ -37,7 +37,7 @@ def test_the_thread_exists_only_while_something_is_registered() -> None:
     entries[0].cancel()
     assert thread.is_alive()
     entries[1].cancel()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
     again = callbacks.every(60, lambda: None)
     assert callbacks._thread is not thread
@@ -49,7 +49,7 @@ def test_the_sooner_goes_first() -> None:
     order: list[str] = []
     late = callbacks.every(60, lambda: order.append("late"))
     soon = callbacks.every(0.01, done.set)
-    assert done.wait(5)
+    assert done.wait(30)
     late.cancel()
     soon.cancel()
     assert order == []
@@ -69,7 +69,7 @@ def test_a_callback_that_raises_is_logged_and_called_again(
 
     with caplog.at_level(logging.ERROR, logger="srtpy"):
         entry = callbacks.every(0.01, fail)
-        assert twice.wait(5)
+        assert twice.wait(30)
         entry.cancel()
     assert "on purpose" in caplog.text
 
@@ -78,7 +78,7 @@ def test_one_that_is_never_due_stops_no_other() -> None:
     callbacks, done = Callbacks(), threading.Event()
     never = callbacks.every(1e12, lambda: None)
     soon = callbacks.every(0.01, done.set)
-    assert done.wait(5)
+    assert done.wait(30)
     never.cancel()
     soon.cancel()
 
@@ -94,7 +94,7 @@ def test_a_system_without_threads_keeps_nothing_registered(monkeypatch: pytest.M
             callbacks.every(0.01, lambda: None)
     assert not callbacks._due
     entry = callbacks.every(0.01, done.set)
-    assert done.wait(5)
+    assert done.wait(30)
     entry.cancel()
 
 
@@ -110,9 +110,9 @@ def test_cancelling_in_the_callback_itself() -> None:
         pass
     entry = callbacks.every(0.01, once)
     thread = callbacks._thread
-    assert done.wait(5)
+    assert done.wait(30)
     assert thread is not None
-    thread.join(5)
+    thread.join(30)
     assert calls == [1]
 
 
@@ -122,7 +122,7 @@ def test_abandoned_it_starts_afresh() -> None:
     thread = callbacks._thread
     callbacks.forget(entry)
     assert thread is not None
-    thread.join(5)
+    thread.join(30)
     callbacks.abandon()
     assert callbacks._thread is None
     callbacks.every(60, lambda: None).cancel()

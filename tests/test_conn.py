@@ -35,7 +35,7 @@ def test_closing_wakes_the_reader() -> None:
         reader = threading.Thread(target=read)
         reader.start()
         b.close()
-        reader.join(5)
+        reader.join(30)
         assert len(failures) == 1
         assert b.closed
         assert b.state == ConnState.CLOSED
@@ -130,7 +130,7 @@ def test_closing_on_a_thread_of_the_connections_own_waits_for_nothing() -> None:
     a._session._on_down = close
     with b:
         a._session.shut_down()
-        assert closed.wait(5)
+        assert closed.wait(30)
     a.close()
     assert a.stats().duration == a.stats().duration
 
@@ -149,7 +149,7 @@ def test_statistics_called_back() -> None:
 
         a.on_stats(0.01, look)
         assert a.stats(clear=True).sent_packets == 1
-        assert twice.wait(5)
+        assert twice.wait(30)
         a.on_stats(0.01, None)
         assert sum(stats.sent_packets for stats in seen) == 0
         with pytest.raises(TypeError):
@@ -173,7 +173,7 @@ def test_closing_in_a_callback_ends_the_callbacks() -> None:
             closed.set()
 
         a.on_stats(0.01, close)
-        assert closed.wait(5)
+        assert closed.wait(30)
         assert a.closed
     assert len(calls) == 1
 
@@ -225,7 +225,7 @@ def test_a_conn_is_small() -> None:
 @pytest.fixture
 def listener() -> Iterator[srtpy.Listener]:
     with srtpy.listen(LOCAL, latency=0.02, linger=0) as made:
-        made.settimeout(10)
+        made.settimeout(30)
         yield made
 
 
@@ -239,14 +239,14 @@ def silent() -> Iterator[tuple[str, int]]:
 
 def test_without_waiting(listener: srtpy.Listener) -> None:
     gate = threading.Event()
-    listener.set_accept_func(lambda request: gate.wait(10))
+    listener.set_accept_func(lambda request: gate.wait(30))
     caller = srtpy.dial(listener.local_addr, wait=False, latency=0.02, linger=0)
     with caller:
         assert caller.state is ConnState.CONNECTING
         assert not caller.closed
         assert repr(caller) == "<srtpy.Conn connecting>"
         assert caller.get_option(SockOpt.STATE) is ConnState.CONNECTING
-        caller.settimeout(5)
+        caller.settimeout(30)
         for call in (caller.read, caller.stats, lambda: caller.write(b"x"), lambda: caller.stream_id):
             with pytest.raises(srtpy.WouldBlockError, match=r"not yet connected; wait_connected\(\) waits"):
                 call()
@@ -256,7 +256,7 @@ def test_without_waiting(listener: srtpy.Listener) -> None:
         caller.wait_connected(10)
         caller.wait_connected()
         assert repr(caller.state) == repr(ConnState.CONNECTED)
-        assert caller.gettimeout() == 5
+        assert caller.gettimeout() == 30
         with listener.accept() as accepted:
             accepted.write(b"x")
             assert caller.read() == b"x"
@@ -292,7 +292,7 @@ def test_forgotten_while_connecting_whatever_lock_the_collecting_thread_holds(li
             warnings.simplefilter("always")
             collecting = threading.Thread(target=caller.__del__)
             collecting.start()
-            collecting.join(5)
+            collecting.join(30)
             assert not collecting.is_alive()
         assert "<srtpy.Conn connecting>" in str(caught[0].message)
         assert accepted.read() == b""

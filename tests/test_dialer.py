@@ -18,7 +18,7 @@ LOCAL = ("127.0.0.1", 0)
 @pytest.fixture
 def listener() -> Iterator[srtpy.Listener]:
     with srtpy.listen(LOCAL, latency=0.02, linger=0) as made:
-        made.settimeout(10)
+        made.settimeout(30)
         yield made
 
 
@@ -144,7 +144,7 @@ def test_a_url_that_listens() -> None:
     )
     thread.start()
     with srtpy.dial(("127.0.0.1", port), linger=0) as caller:
-        thread.join(10)
+        thread.join(30)
         with opened[0] as accepted:
             caller.write(b"x")
             assert accepted.read() == b"x"

@@ -68,7 +68,7 @@ def test_connections_until_the_listener_closes() -> None:
     thread.start()
     for name in ("a", "b", "c"):
         called(listener, stream_id=name)
-    thread.join(10)
+    thread.join(30)
     assert not thread.is_alive()
     assert seen == ["a", "b", "c"]
 
@@ -100,7 +100,7 @@ def test_closing_wakes_accept() -> None:
     thread = threading.Thread(target=accept)
     thread.start()
     listener.close()
-    thread.join(5)
+    thread.join(30)
     assert len(failures) == 1
 
 

@@ -58,10 +58,10 @@ def pictures(opened: Any, count: int) -> list[tuple[int, int]]:
 )
 def test_pyav_reads_what_ffmpeg_sends(opening: Callable[[srtpy.Conn], Any]) -> None:
     with srtpy.listen(LOCAL, latency=0.12) as listener:
-        listener.settimeout(20)
+        listener.settimeout(30)
         url = srtpy.Config(latency=0.12).to_ffmpeg_url(listener.local_addr)
         with ffmpeg(*TEST_PICTURE, *ENCODED, url), listener.accept() as conn:
-            conn.settimeout(20)
+            conn.settimeout(30)
             assert pictures(opening(conn), 20) == [(160, 120)] * 20
             assert conn.stats().recv_dropped == 0
 
@@ -92,7 +92,7 @@ def test_pyav_writes_and_pyav_reads() -> None:
             sender = threading.Thread(target=send)
             sender.start()
             received = b"".join(accepted.messages())
-            sender.join(10)
+            sender.join(30)
     assert len(received) % 188 == 0
     assert pictures(io.BytesIO(received), 1000) == [(160, 120)] * 50
     assert accepted.stats().recv_loss == 0

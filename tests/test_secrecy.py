@@ -243,7 +243,7 @@ def test_a_whole_session_with_new_keys_and_failures_shows_nothing(logged: list[s
                     conn.write_many([b"what is said"] * 5)
                 return caller.stats().sent_km >= 2 <= caller.stats().recv_km
 
-            until(write_on, 10.0)
+            until(write_on)
             keys = keys_of(caller, accepted)
             objects = (listener, caller, accepted, srtpy.Config(**fields), listener._accepting)
             said = [reprs(*objects)]

@@ -37,5 +37,5 @@ def test_ends_are_called_on_a_thread_of_their_own() -> None:
     called: list[str] = []
     both = threading.Event()
     end_unclosed(lambda: called.append(threading.current_thread().name), both.set)
-    assert both.wait(10)
+    assert both.wait(30)
     assert called == ["srt-unclosed"]

@@ -30,7 +30,7 @@ from tests.conftest import free_port
 from tests.tools.udp_proxy import UdpProxy
 
 ROOT = Path(__file__).resolve().parents[2]
-LONG = 40.0
+LONG = 60.0
 PASSPHRASE = "a secret nobody may see"
 SLOW = "maxbw=3000000&peeridletimeo=2000"
 

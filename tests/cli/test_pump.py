@@ -42,7 +42,7 @@ class Scripted(End):
     def open(self) -> None:
         step = self.opens.pop(0) if self.opens else None
         if isinstance(step, threading.Event):
-            assert step.wait(10)
+            assert step.wait(30)
         elif step is not None:
             raise step
         self.opened += 1

@@ -46,7 +46,7 @@ def test_a_listening_end_says_whom_it_refused_and_why(passphrase: str, name: str
         port = int(said[0].rpartition(" ")[2])
         with pytest.raises(srtpy.RejectedError):
             srtpy.dial(("127.0.0.1", port), passphrase=passphrase)
-        assert told.wait(5)
+        assert told.wait(30)
     finally:
         end.stop.set()
         opening.join()

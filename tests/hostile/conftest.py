@@ -10,6 +10,8 @@ import pytest
 
 import srtpy
 
+LATENCY = 0.06
+
 
 @pytest.fixture(autouse=True)
 def _no_descriptor_left(no_descriptor_left: None) -> None:
@@ -52,6 +54,6 @@ def said() -> Iterator[list[logging.LogRecord]]:
 @pytest.fixture
 def listener() -> Iterator[srtpy.Listener]:
     """Return a listener on loopback."""
-    with srtpy.listen(("127.0.0.1", 0), linger=0.0, latency=0.06) as listener:
-        listener.settimeout(5.0)
+    with srtpy.listen(("127.0.0.1", 0), linger=0.0, latency=LATENCY) as listener:
+        listener.settimeout(30)
         yield listener

@@ -29,6 +29,7 @@ from srtpy.internal.seq.number import SEQ_MASK
 from tests.conftest import descriptors
 from tests.internal.handshake.doorman import handshake, induction, packet
 from tests.internal.session.callers import ISN, PlainCaller
+from tests.internal.session.fakes import PATIENCE
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MEGABYTE = 1 << 20
@@ -80,10 +81,13 @@ class Stranger:
                 found.append(self.socket.recv(1 << 16))
         return [one for one in found if destination(one) not in self._old_marks]
 
-    def answer(self, datagram: bytes, patience: float = 5.0) -> bytes:
+    def answer(self, datagram: bytes) -> bytes:
         """Send one datagram and return the first answer."""
         self.send(datagram)
-        return self.heard(patience)[0]
+        limit = time.monotonic() + PATIENCE
+        while not (heard := self.heard(max(limit - time.monotonic(), 0.0))):
+            assert time.monotonic() < limit, "no answer"
+        return heard[0]
 
     def cookie(self, socket_id: int = 4711) -> int:
         """Return the cookie the listener gives to this address."""
@@ -98,7 +102,7 @@ class Stranger:
         self._mark += 1
         self.send(*datagrams)
         found: list[bytes] = []
-        for _ in range(20):
+        for _ in range(100):
             self.send(packet(induction(socket_id=self._mark)).data)
             while heard := self.heard(0.3):
                 found += heard
@@ -168,7 +172,7 @@ class MadPeer(PlainCaller):
         with contextlib.suppress(BlockingIOError):
             while True:
                 found.append(self.socket.recv(1 << 16))
-        self.socket.settimeout(5.0)
+        self.socket.settimeout(PATIENCE)
         return found
 
 
@@ -244,9 +248,9 @@ class Stream:
     def finish(self) -> None:
         """Stop writing, close, wait until all has been read."""
         self._stop.set()
-        self._threads[0].join(10.0)
+        self._threads[0].join(30)
         self.source.close()
-        self._threads[1].join(10.0)
+        self._threads[1].join(30)
         self.sink.close()
         assert not any(thread.is_alive() for thread in self._threads)
 
@@ -264,7 +268,7 @@ def streams(
 ) -> Iterator[list[Stream]]:
     """Run so many streams into a listener, or every other one out of it; they are complete when the block has ended."""
     running = []
-    listener.settimeout(5.0)
+    listener.settimeout(30)
     for number in range(count):
         caller = srtpy.dial(listener.local_addr, **config)  # type: ignore[arg-type]
         accepted = listener.accept()
@@ -301,14 +305,14 @@ class Relay:
 
     def __exit__(self, *exception: object) -> None:
         self._ends.set()
-        self._thread.join(5.0)
+        self._thread.join(30)
         self._front.close()
         self._back.close()
 
     def interrupt(self, during: Callable[[], object]) -> None:
         """Have the port closed while something is done."""
         self._ends.set()
-        self._thread.join(5.0)
+        self._thread.join(30)
         self._front.close()
         during()
         self._front = self._open(self.address[1])

@@ -80,7 +80,7 @@ def test_row_02_a_conclusion_flood_with_good_cookies_is_bounded_per_host(said: l
     released, began = Event(), time.monotonic()
 
     def think(request: srtpy.ConnRequest) -> bool:
-        return released.wait(20.0) and False
+        return released.wait(30) and False
 
     with srtpy.listen(("127.0.0.1", 0), accept=think) as listener, Stranger(listener.local_addr) as one:
         cookie = one.cookie()

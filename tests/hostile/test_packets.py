@@ -23,7 +23,7 @@ from tests.hostile.peers import Footprint, MadPeer, Relay, Stranger, streams
 from tests.internal.session.callers import ISN
 from tests.internal.session.fakes import until
 
-LATENCY = 0.06
+LATENCY = 1.0  # of a stream that must arrive whole though a machine stands still
 
 
 def words(*values: int) -> bytes:
@@ -55,7 +55,7 @@ class Talk:
 
     def __init__(self, peer: MadPeer, conn: srtpy.Conn) -> None:
         self.peer, self.conn, self.said, self.heard = peer, conn, 0, 0
-        conn.settimeout(5.0)
+        conn.settimeout(30)
         self.acks = 0
 
     def say(self, count: int = 1) -> None:
@@ -86,17 +86,20 @@ class Talk:
 # ---- rows 10 and 11
 
 
-def test_row_10_jumps_duplicates_and_other_payloads_under_the_same_number(
-    listener: srtpy.Listener, said: list[logging.LogRecord]
-) -> None:
+def test_row_10_jumps_duplicates_and_other_payloads_under_the_same_number(said: list[logging.LogRecord]) -> None:
     """While packets wait here, numbers beyond the buffer are dropped; the first payload under a number stays."""
-    with MadPeer(listener.local_addr) as peer, listener.accept() as conn:
+    with (
+        srtpy.listen(("127.0.0.1", 0), linger=0.0, latency=1.5) as listener,  # they wait so long for their time
+        MadPeer(listener.local_addr) as peer,
+        listener.accept() as conn,
+    ):
         before, talk = Footprint.now(), Talk(peer, conn)
         for _ in range(20):
             talk.say(20)
             for jump in (8_192, 1 << 20, (1 << 30) - 1, 1 << 30, (1 << 30) + 1, -1, -400, -(1 << 20), -(1 << 30)):
                 peer.send(peer.packet(talk.said + jump, b"jump"))
             peer.send(peer.packet(talk.said - 1, b"another payload"), peer.packet(talk.said - 20, b"a third"))
+            talk.arrived()
         talk.assert_heard()
         counters = core(conn).counters
         assert counters.out_of_window >= 20 * 3
@@ -122,7 +125,7 @@ def test_row_10_a_jump_out_of_sight_breaks_the_connection_and_says_why(listener:
 
 def test_row_11_timestamps_from_anywhere_delay_nobody_for_long(listener: srtpy.Listener) -> None:
     with MadPeer(listener.local_addr) as peer, listener.accept() as conn:
-        conn.settimeout(5.0)
+        conn.settimeout(30)
         near = 1 << 20  # a second: so far ahead is waited for, hours are not
         stamps = [None, 1 << 31, None, peer.stamp + near, None, 0, None, 0xFFFFFFFF, None, peer.stamp - near, None]
         begun = time.monotonic()
@@ -132,7 +135,7 @@ def test_row_11_timestamps_from_anywhere_delay_nobody_for_long(listener: srtpy.L
         heard = []
         while b"last" not in heard:
             heard.append(conn.read())
-        assert time.monotonic() - begun < 3.0
+        assert time.monotonic() - begun < 20.0, "hours are not waited for"
         assert heard == sorted(heard, key=heard.index)
         assert {bytes([place]) for place, stamp in enumerate(stamps) if stamp is None} <= set(heard)
 
@@ -299,6 +302,7 @@ def test_row_18_a_flood_of_keepalives_and_unknown_types_is_ignored_and_not_logge
             stranger.send(*(peer.control(kind, 1, bytes(104), to=0) for kind in kinds for _ in range(5)))
             peer.send(*(peer.control(kind, 1, bytes(104)) for kind in kinds for _ in range(5)))
             talk.say()
+            talk.arrived()  # a flood that the kernel's buffer takes: what it drops says nothing
         talk.assert_heard()
         counters = core(conn).counters
         assert counters.recv_control > 4000
@@ -325,6 +329,7 @@ def test_row_19_every_length_from_everywhere(listener: srtpy.Listener, said: lis
             talk.say()
             if size > 1456:
                 peer.send(peer.packet(talk.said, bytes(size)))
+            talk.arrived()
         talk.assert_heard()
         assert mux_counters(listener).malformed > 200
         assert core(conn).counters.malformed > 50
@@ -347,7 +352,7 @@ def test_row_19_packets_longer_than_any_do_not_fill_memory(listener: srtpy.Liste
 
 def test_row_19_data_without_payload_is_passed_over(listener: srtpy.Listener) -> None:
     with MadPeer(listener.local_addr) as peer, listener.accept() as conn:
-        conn.settimeout(5.0)
+        conn.settimeout(30)
         for place in range(100):
             peer.send(peer.packet(place, b"" if place % 3 else bytes([place])))
         assert [conn.read() for _ in range(34)] == [bytes([place]) for place in range(0, 100, 3)]
@@ -370,14 +375,14 @@ def test_row_19_icmp_errors_hurt_neither_a_listener_nor_its_other_connections(li
             conn.close()
         with srtpy.dial(listener.local_addr, linger=0.0), listener.accept():
             pass
-    stream.assert_whole(in_time=LATENCY + 1.0)
+    stream.assert_whole(in_time=LATENCY + 2.0)
 
 
 def test_row_19_icmp_errors_do_not_end_a_call_that_has_been_answered(listener: srtpy.Listener) -> None:
     """The path says "port unreachable" for a while, as a restarting router does; then it works again."""
     with Relay(listener.local_addr[1]) as relay:  # noqa: SIM117 the relay ends last
         with srtpy.dial(relay.address, latency=0.5, linger=0.0) as source, listener.accept() as sink:
-            sink.settimeout(5.0)
+            sink.settimeout(30)
             source.write(b"before")
             assert sink.read() == b"before"
 

@@ -195,7 +195,7 @@ class Stage:
         if tool.process.stdin is None:
             outcome.report = srtpy.result(LONGEST)
             return
-        time.sleep(0.5)  # srt-live-transmit throws away what it reads before it knows that it is connected
+        time.sleep(1.5)  # srt-live-transmit throws away what it reads before it knows that it is connected
         outcome.began = time.monotonic()
         done = threading.Event()
         feeder = threading.Thread(target=feed, args=(self.source, tool.process.stdin, done))

@@ -39,7 +39,7 @@ def connect() -> Iterator[Connect]:
             stack.callback(listener.close)
             caller = dial(by_way_of(listener.local_address), mine)
             stack.callback(end, caller)
-            accepted = listener.accept(Deadline.after(5.0))
+            accepted = listener.accept(Deadline.after(30.0))
             stack.callback(end, accepted)
             return caller, accepted
 

@@ -11,28 +11,35 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.internal.session.fakes import PATIENCE, until
 from tests.tools.udp_proxy import CLEAR, ROOT, Address, ProxyProcess, UdpProxy, Weather
+
+SIZE = 102  # bytes a datagram of a burst
 
 
 @pytest.fixture
 def target() -> Iterator[socket.socket]:
     with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as made:
         made.bind(("127.0.0.1", 0))
-        made.settimeout(5)
+        made.settimeout(PATIENCE)
         yield made
 
 
 @pytest.fixture
 def client() -> Iterator[socket.socket]:
     with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as made:
-        made.settimeout(5)
+        made.settimeout(PATIENCE)
         yield made
 
 
-def drain(receiver: socket.socket, quiet: float = 0.15) -> list[bytes]:
-    receiver.settimeout(quiet)
+def drain(proxy: UdpProxy, offered: int, receiver: socket.socket) -> list[bytes]:
+    """Return what has arrived when the proxy has had so many bytes and nothing more to send."""
+    until(lambda: sum(route["offered"] for route in proxy.counters()["routes"]) == offered)
+    links = {flow.forth for route in proxy._routes for flow in route.flows.values()}
+    until(lambda: proxy.forwarded == sum(link.carried - link.lost + link.duplicated for link in links))
+    receiver.setblocking(False)
     got = []
-    with contextlib.suppress(TimeoutError):
+    with contextlib.suppress(BlockingIOError):
         while True:
             got.append(receiver.recv(2048))
     return got
@@ -40,14 +47,14 @@ def drain(receiver: socket.socket, quiet: float = 0.15) -> list[bytes]:
 
 def burst(client: socket.socket, front: Address, total: int) -> None:
     for number in range(total):
-        client.sendto(number.to_bytes(2, "big") + bytes(100), front)
+        client.sendto(number.to_bytes(2, "big") + bytes(SIZE - 2), front)
         if number % 50 == 49:
             time.sleep(0.002)  # the default kernel buffer of the receiver holds 92
 
 
 def test_both_directions_and_several_clients(target: socket.socket, client: socket.socket) -> None:
     with UdpProxy() as proxy, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second:
-        second.settimeout(5)
+        second.settimeout(PATIENCE)
         front = proxy.add_route(target.getsockname())
         for each in (client, second):
             each.sendto(b"ping" + bytes([each is second]), front)
@@ -61,26 +68,27 @@ def test_both_directions_and_several_clients(target: socket.socket, client: sock
 
 
 def test_delay_is_kept_to_the_millisecond(target: socket.socket, client: socket.socket) -> None:
-    late = []
+    late: list[float] = []
     with UdpProxy() as proxy:
         front = proxy.add_route(target.getsockname(), Weather(delay_ms=20))
-        for _ in range(20):
+        # on a busy machine too, some are in time
+        while sum(each < 0.002 for each in late) < 5 and len(late) < 500:
             start = time.monotonic()
             client.sendto(b"x", front)
             target.recv(10)
             late.append(time.monotonic() - start - 0.020)
     assert min(late) >= 0
-    assert sorted(late)[5] < 0.002, late  # on a busy machine too, a quarter of them are in time
+    assert len(late) < 500, sorted(late)
 
 
 def test_loss_and_duplicates_by_seed(target: socket.socket, client: socket.socket) -> None:
-    fates = []
+    fates, counters = [], []
     weather = Weather(loss=0.2, duplicate=0.1)
-    with UdpProxy() as proxy:
-        for seed in (1, 1, 2):
+    for seed in (1, 1, 2):
+        with UdpProxy() as proxy:
             burst(client, proxy.add_route(target.getsockname(), weather, CLEAR, seed=seed), 200)
-            fates.append(sorted(drain(target)))
-        counters = [route["forth"] for route in proxy.counters()["routes"]]
+            fates.append(sorted(drain(proxy, 200 * SIZE, target)))
+            counters.append(proxy.counters()["routes"][0]["forth"])
     assert fates[0] == fates[1] != fates[2]
     for fate, counted in zip(fates, counters, strict=True):
         assert len(fate) == 200 - counted["lost"] + counted["duplicated"]
@@ -91,7 +99,7 @@ def test_reordering_by_seed_3(target: socket.socket, client: socket.socket) -> N
     with UdpProxy() as proxy:
         front = proxy.add_route(target.getsockname(), Weather(reorder=0.05, reorder_by_ms=5), seed=3)
         burst(client, front, 200)
-        got = drain(target)
+        got = drain(proxy, 200 * SIZE, target)
     assert len(got) == 200
     assert got != sorted(got)
 
@@ -101,11 +109,12 @@ def test_black_out_loses_everything_for_its_time(target: socket.socket, client: 
         front = proxy.add_route(target.getsockname())
         client.sendto(b"before", front)
         assert target.recv(10) == b"before"
-        proxy.black_out(0.1)
+        proxy.black_out(1.0)
+        over = time.monotonic() + 1.0
         client.sendto(b"during", front)
-        assert drain(target) == []
+        until(lambda: proxy.counters()["routes"][0]["forth"]["lost"] == 1)
+        until(lambda: time.monotonic() > over)
         client.sendto(b"after", front)
-        target.settimeout(5)
         assert target.recv(10) == b"after"
 
 
@@ -121,7 +130,7 @@ def test_a_process_of_its_own_speaks_the_same(target: socket.socket, client: soc
 
 
 def test_routes_of_one_path_share_its_bottleneck(target: socket.socket, client: socket.socket) -> None:
-    narrow = Weather(bandwidth=500_000, queue=20_000)
+    narrow = Weather(bandwidth=50_000, queue=20_000)  # two fifths of a second for what fits in
     with UdpProxy() as proxy, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second:
         fronts = [proxy.add_route(target.getsockname(), narrow, path="street") for _ in range(2)]
         alone = proxy.add_route(target.getsockname(), narrow)
@@ -130,7 +139,7 @@ def test_routes_of_one_path_share_its_bottleneck(target: socket.socket, client: 
             second.sendto(bytes(1000), fronts[1])
             if number % 20 == 0:
                 second.sendto(bytes(1000), alone)
-        drain(target)
+        drain(proxy, 123_000, target)
         first, other, own = proxy.counters()["routes"]
     assert first["forth"] == other["forth"], "they are the path's"
     assert first["forth"]["lost"] > 50

@@ -58,7 +58,7 @@ def test_it_is_moved_while_somebody_sleeps(wake: IO[bytes]) -> None:
         sleeper = threading.Thread(target=clock.sleep)
         sleeper.start()
         clock.set(now())
-        sleeper.join(5)
+        sleeper.join(30)
         assert not sleeper.is_alive()
 
 
@@ -68,7 +68,7 @@ def test_whoever_wakes_the_sleeper_ends_its_sleep(kind: str, wake: IO[bytes]) ->
         sleeper = threading.Thread(target=clock.sleep)
         sleeper.start()
         os.eventfd_write(wake.fileno(), 1)
-        sleeper.join(5)
+        sleeper.join(30)
         assert not sleeper.is_alive()
 
 

@@ -298,7 +298,7 @@ def test_the_thread_may_let_go_itself() -> None:
         transport = Scripted(lambda: mux.release())
         mux = Mux(transport)
         mux.start()
-        assert transport.closed.wait(5)
+        assert transport.closed.wait(30)
         mux._thread.join()
 
 
@@ -358,7 +358,7 @@ def test_who_rests_is_woken_by_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
         mux = Mux(UdpSocket(open_bound([IPV4], Config())))
         mux.attend(Inbox(), monotonic_now() + 3_600 * SECOND)
         mux.start()
-        assert resting.wait(5)
+        assert resting.wait(30)
         mux.release()
         assert not mux._thread.is_alive()
 
@@ -368,7 +368,7 @@ def test_a_broken_promise_rings_though_nothing_arrives() -> None:
         for _ in range(3):
             inbox = Inbox()
             mux.attend(inbox, monotonic_now() + 1_000)
-            inbox.wait(5)
+            inbox.wait(30)
             assert (inbox.is_attended, inbox.is_let_down) == (False, True)
 
 
@@ -406,13 +406,13 @@ def test_nobody_looks_while_somebody_reads_nor_after_the_end() -> None:
 
         def hold() -> None:
             reading.set()
-            go_on.wait(5)
+            go_on.wait(30)
 
         mux = Mux(transport := Scripted(hold, one(data(1)), one(data(2))))
         inbox = Inbox()
         assert mux.register(77, inbox, PEER.remote)
         mux.start()
-        assert reading.wait(5)
+        assert reading.wait(30)
         mux.look(inbox)
         assert inbox.empty()
         go_on.set()

@@ -14,6 +14,7 @@ from srtpy.internal.handshake.negotiation import Opened, Refused
 from srtpy.internal.mux.address import Address
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import CONTROL, HEADER, ControlType
+from tests.internal.session.fakes import PATIENCE
 
 ISN = 0x7FFFFFF0
 
@@ -27,7 +28,7 @@ class PlainCaller:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((host, 0))
         self.socket.connect(listener)
-        self.socket.settimeout(5.0)
+        self.socket.settimeout(PATIENCE)
         self.socket_id = socket_id
         now = monotonic_now()
         self.keys = Initiating(config or Config(), secrets.token_bytes)
@@ -59,7 +60,7 @@ class PlainCaller:
         self.hear(self.receive())
         self.say()
 
-    def receive(self, timeout: float = 5.0) -> bytes:
+    def receive(self, timeout: float = PATIENCE) -> bytes:
         self.socket.settimeout(timeout)
         return self.socket.recv(2048)
 

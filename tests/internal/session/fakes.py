@@ -23,6 +23,8 @@ ISN = 0x7FFFFFF0
 LATENCY = 120_000
 PACKET = 1456
 """Bytes a packet of the fake core takes."""
+PATIENCE = 30.0
+"""Seconds: what has not happened by then does not happen, however busy the machine is."""
 
 
 def negotiated(**changes: object) -> Negotiated:
@@ -300,7 +302,7 @@ class Running:
     def is_done(self) -> bool:
         return not self._thread.is_alive()
 
-    def result(self, timeout: float = 5.0) -> object:
+    def result(self, timeout: float = PATIENCE) -> object:
         self._thread.join(timeout)
         assert not self._thread.is_alive(), "still waiting"
         if self._error is not None:
@@ -308,7 +310,7 @@ class Running:
         return self._result
 
 
-def until(condition: Callable[[], bool], timeout: float = 5.0) -> None:
+def until(condition: Callable[[], bool], timeout: float = PATIENCE) -> None:
     """Wait for what another thread does and gives no signal of."""
     limit = monotonic_now() + int(timeout * 1e6)
     pause = threading.Event()

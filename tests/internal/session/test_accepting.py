@@ -41,7 +41,7 @@ from tests.internal.session.fakes import in_thread, until
 pytestmark = pytest.mark.usefixtures("no_descriptor_left")
 
 CONFIG = Config(linger=0.0)
-SOON = Deadline.after(5.0)
+SOON = Deadline.after(30.0)
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_a_callback_sees_who_asks_once_though_it_is_asked_often(listener: Accept
 
     def callback(request: Applicant) -> bool:
         seen.append(request)
-        return gate.wait(5)
+        return gate.wait(30)
 
     listener.judge = by_bool(callback)
     with PlainCaller(listener.local_address, Config(stream_id="who")) as caller:
@@ -244,7 +244,7 @@ def test_a_slow_callback_delays_nobody_else(listener: Accepting) -> None:
     gate = threading.Event()
 
     def callback(request: Applicant) -> bool:
-        return request.stream_id != "slow" or gate.wait(10)
+        return request.stream_id != "slow" or gate.wait(30)
 
     listener.judge = by_bool(callback)
     with (
@@ -347,7 +347,7 @@ def test_when_the_backlog_is_full_callers_hear_so_at_once() -> None:
 def test_a_place_is_lost_while_the_callback_thinks() -> None:
     gate = threading.Event()
     with listening(backlog=1) as listener, contextlib.ExitStack() as stack:
-        listener.judge = by_bool(lambda request: gate.wait(5))
+        listener.judge = by_bool(lambda request: gate.wait(30))
         callers = [stack.enter_context(PlainCaller(listener.local_address)) for _ in range(2)]
         for caller in callers:
             caller.ask()
@@ -436,12 +436,12 @@ def test_who_is_being_judged_is_refused() -> None:
 
     def callback(request: Applicant) -> bool:
         asked.set()
-        return gate.wait(10)
+        return gate.wait(30)
 
     with listening() as listener, PlainCaller(listener.local_address) as caller:
         listener.judge = by_bool(callback)
         caller.ask()
-        assert asked.wait(5)
+        assert asked.wait(30)
         begun = monotonic_now()
         listener.close()
         assert monotonic_now() - begun < SECOND, "nobody waits for callbacks"
@@ -670,7 +670,7 @@ def test_a_friend_takes_the_place_of_one_of_many_and_that_one_is_told(monkeypatc
 
     def judge(applicant: Applicant, _log: object) -> RejectReason | None:
         asked.append(applicant.remote)
-        gate.wait(10.0)
+        gate.wait(30)
         return None
 
     with listening() as listener, contextlib.ExitStack() as stack:
@@ -699,7 +699,7 @@ def test_who_was_told_no_while_waiting_for_its_turn_is_not_asked_about(monkeypat
 
     def judge(applicant: Applicant, _log: object) -> RejectReason | None:
         asked.append(applicant.remote)
-        gate.wait(10.0)
+        gate.wait(30)
         return None
 
     with listening() as listener, contextlib.ExitStack() as stack:

@@ -122,7 +122,7 @@ def test_a_listener_that_starts_a_moment_later_is_found(nobody: int) -> None:
     until(lambda: attempt._inbox is not None and not attempt.is_settled)
     threading.Event().wait(0.05)  # the machine has said no by now
     listener = listen(("127.0.0.1", nobody), Config(linger=0.0), 1)
-    session = attempt.wait(Deadline.after(5.0))
+    session = attempt.wait(Deadline.after(30.0))
     assert session.state is ConnState.CONNECTED
     session.close()
     listener.close()
@@ -180,7 +180,7 @@ def test_addresses_that_refused_are_tried_again(monkeypatch: pytest.MonkeyPatch,
     attempt.start()
     threading.Event().wait(0.1)
     listener = listen(("127.0.0.1", nobody), Config(linger=0.0), 1)
-    attempt.wait(Deadline.after(5.0)).close()
+    attempt.wait(Deadline.after(30.0)).close()
     listener.close()
 
 
@@ -224,7 +224,7 @@ def test_an_address_there_is_no_way_to_is_passed_over(monkeypatch: pytest.Monkey
 def test_without_waiting(listener: Accepting) -> None:
     attempt = Dialing(listener.local_address, QUICK)
     attempt.start()
-    session = attempt.wait(Deadline.after(5.0))
+    session = attempt.wait(Deadline.after(30.0))
     assert attempt.is_settled
     assert attempt.wait() is session
     attempt.close()
@@ -258,7 +258,7 @@ def test_an_error_comes_each_time_it_is_asked_for(nobody: int) -> None:
     attempt.start()
     for _ in range(2):
         with pytest.raises(NobodyListeningError):
-            attempt.wait(Deadline.after(5.0))
+            attempt.wait(Deadline.after(30.0))
     attempt.close()
 
 
@@ -281,7 +281,7 @@ def test_the_child_of_a_fork_does_not_wait_for_its_parents_attempt(mute: socket.
     child = os.fork()
     if not child:
         try:
-            attempt.wait(Deadline.after(5.0))
+            attempt.wait(Deadline.after(30.0))
         except ConnClosedError:
             attempt.close()
             os._exit(0)

@@ -111,7 +111,7 @@ def test_threads_start_when_needed_and_end_when_idle() -> None:
     assert judges_running("srt-accept-1") == 0
     done = threading.Event()
     judges.submit(done.set)
-    assert done.wait(5)
+    assert done.wait(30)
     until(lambda: judges_running("srt-accept-1") == 0)
 
 
@@ -121,18 +121,18 @@ def test_slow_work_delays_nobody_until_there_are_too_many() -> None:
 
     def slow() -> None:
         begun.release()
-        gate.wait(10)
+        gate.wait(30)
         done.release()
 
     for _ in range(MOST_JUDGES + 3):
         judges.submit(slow)
     for _ in range(MOST_JUDGES):
-        assert begun.acquire(timeout=5)
+        assert begun.acquire(timeout=30)
     assert judges_running("srt-accept-2") == MOST_JUDGES
     assert not begun.acquire(blocking=False)
     gate.set()
     for _ in range(MOST_JUDGES + 3):
-        assert done.acquire(timeout=5)
+        assert done.acquire(timeout=30)
     until(lambda: judges_running("srt-accept-2") == 0)
 
 
@@ -148,7 +148,7 @@ def test_a_system_without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     done = threading.Event()
     judges.submit(done.set)
-    assert done.wait(5)
+    assert done.wait(30)
 
 
 def test_what_is_decided_for_one_caller_alone() -> None:
@@ -173,7 +173,7 @@ def test_one_at_a_time() -> None:
 
     def work() -> None:
         running.append(threading.current_thread().name)
-        gate.wait(5)
+        gate.wait(30)
 
     for _ in range(3):
         judges.submit(work)
@@ -184,7 +184,7 @@ def test_one_at_a_time() -> None:
 
 def test_sources_take_turns() -> None:
     judges, gate, done = Judges("srt-test", most=1), threading.Event(), []
-    judges.submit(lambda: done.append(("first", gate.wait(5))), "busy")
+    judges.submit(lambda: done.append(("first", gate.wait(30))), "busy")
     for number in range(3):
         judges.submit(lambda number=number: done.append(("busy", number)), "busy")  # type: ignore[misc]
     judges.submit(lambda: done.append(("other", True)), "other")

@@ -278,7 +278,7 @@ def test_several_readers_share_without_loss() -> None:
         while True:
             batch = desk.reader.read_many(7)
             if not batch:
-                done.wait(10)
+                done.wait(30)
                 return
             taken.extend(batch)
 
@@ -287,7 +287,7 @@ def test_several_readers_share_without_loss() -> None:
     for start in range(0, len(sent), 50):
         desk.change(lambda now, start=start: desk.has(*sent[start : start + 50]))  # type: ignore[misc]
     desk.tell(PeerClosed())
-    done.wait(10)
+    done.wait(30)
     for reader in readers:
         reader.result()
     assert sorted(taken) == sent

@@ -86,7 +86,7 @@ def test_the_last_of_a_burst_leaves_by_the_timer_thread(rig: Rig) -> None:
     rig.start()
     for number in range(5):
         rig.session.writer.write(bytes([number]))
-    until(lambda: sum(map(len, rig.wire.bursts)) == 5, timeout=1.0)
+    until(lambda: sum(map(len, rig.wire.bursts)) == 5)
     assert [payload for burst in rig.wire.bursts for payload in burst] == [bytes([number]) for number in range(5)]
 
 
@@ -203,7 +203,7 @@ def test_a_thread_of_ours_that_closes_does_not_wait_for_itself(rig: Rig, thread:
 
         rig.session._receiver = threading.Thread(target=close_and_run, name="srt-recv-77", daemon=True)
         rig.start()
-    assert asked.wait(5)
+    assert asked.wait(30)
     rig.session.close()
     assert rig.session.state is ConnState.CLOSED
 
@@ -355,7 +355,7 @@ def test_a_write_that_is_interrupted_breaks_the_connection_which_ends_with_a_wor
         getattr(rig.session.writer, verb)([b"x"] if verb == "write_many" else b"x")
     with pytest.raises(ConnectionBrokenError, match="interrupted in the middle"):
         rig.session.reader.read()
-    assert rig.down.wait(5)
+    assert rig.down.wait(30)
     assert rig.wire.bursts == [[rig.wire.farewell]]
     assert rig.wire.farewell[1] == ControlType.SHUTDOWN
     rig.session.close()
