@@ -94,7 +94,7 @@ def test_nobody_answers(silent: tuple[str, int]) -> None:
     with pytest.raises(srtpy.ConnectionTimeoutError) as caught:
         srtpy.dial(silent, conn_timeout=0.3)
     assert isinstance(caught.value, TimeoutError)
-    assert 0.25 < time.monotonic() - began < 3
+    assert 0.25 < time.monotonic() - began < 2.9, "the usual limit is 3 s"
 
 
 def test_nobody_listens() -> None:

@@ -157,6 +157,7 @@ def test_a_refusal_for_the_passphrase_leaves_no_half_a_connection(ours: str, the
             srtpy.dial(listener.local_addr, passphrase=theirs)
         with pytest.raises(srtpy.DeadlineError):
             listener.accept()
+        listener.settimeout(30)
         with srtpy.dial(listener.local_addr, latency=0.02, passphrase=ours) as caller, listener.accept() as accepted:
             caller.write(b"the first to come in")
             assert accepted.read() == b"the first to come in"

@@ -16,6 +16,7 @@ from srtpy.cli.main import parser
 from srtpy.config import Config
 from srtpy.settings import RULES
 from tests.conftest import free_port
+from tests.interop.cells import wait_until_bound
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -54,8 +55,9 @@ def test_the_first_two_programs_talk_to_each_other(tmp_path: Path) -> None:
     space = {"PYTHONPATH": str(ROOT)}
     listening = subprocess.Popen([sys.executable, "-c", receiver], cwd=tmp_path, env=space)
     try:
-        subprocess.run([sys.executable, "-c", sender], input=data, check=True, cwd=tmp_path, env=space, timeout=30)
-        assert listening.wait(30) == 0
+        wait_until_bound(int(port))
+        subprocess.run([sys.executable, "-c", sender], input=data, check=True, cwd=tmp_path, env=space, timeout=60)
+        assert listening.wait(60) == 0
     finally:
         listening.kill()
         listening.wait()

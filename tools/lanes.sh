@@ -10,10 +10,13 @@
 # if it was three at most, runs once more when both lanes have ended, with the machine to itself.  Both failures are
 # shown whole; a test that fails again fails the run; the last line names what passed only alone.  That is an excuse
 # for the machine and not for the test: one that is named there more than once has a bound too tight, or has found a
-# race.  What runs in virtual time gives the same result each time and is never repeated, nor is a lane that broke off.
+# race.  What computes in virtual time gives the same result each time and is never repeated, nor is a lane that broke
+# off.
 
 waiting=(tests/interop tests/threads tests/tools)
-busy=(tests/hostile tests/cli tests/examples)
+busy=(tests/hostile tests/cli tests/examples tests/internal/mux tests/internal/session)
+mapfile -t door < <(compgen -G 'tests/test_*.py') # real connections too
+busy+=("${door[@]}")
 MOST_REPEATED=3
 
 in_lane() { # in_lane <lane> <argument>...: run pytest, which remembers what failed for each lane apart

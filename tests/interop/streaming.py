@@ -29,7 +29,6 @@ def assert_complete(cell: Cell, outcome: Outcome, packets: Probe) -> None:
     assert stats["receive_drop"] == stats["send_drop"] == 0
     if cell.weather == "bad":
         assert outcome.network["forth"]["lost"] > 0
-        assert outcome.network["kernel_drops"] == 0
         repaired = stats["retransmitted"] if cell.does == "receives" else stats["receive_loss"]
         assert repaired >= 500, "the weather was not bad at all"
     outcome.arrived.unlink()

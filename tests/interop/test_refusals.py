@@ -18,7 +18,7 @@ from srtpy.cli import probe
 from srtpy.cli.main import main
 from tests.conftest import free_port
 from tests.interop.cells import wait_until_bound
-from tests.tools.libsrt_peer import LibsrtPeer
+from tests.tools.libsrt_peer import PATIENCE, LibsrtPeer
 
 PASSPHRASE = "0123456789ab"
 OTHER = "another passphrase"
@@ -46,7 +46,7 @@ def tool(path: str, port: int, mode: str, passphrase: str) -> Iterator[subproces
         process.communicate()
 
 
-def heard(process: subprocess.Popen[bytes], words: bytes, limit: float = 10.0) -> bytes:
+def heard(process: subprocess.Popen[bytes], words: bytes, limit: float = PATIENCE) -> bytes:
     """Return the line with these words in what a process writes."""
     assert process.stdout is not None
     end, text = time.monotonic() + limit, b""

@@ -432,7 +432,7 @@ static void wait_until_safe(void) {
         tail += (int64_t)added;
         unacknowledged += waiting > added ? (int64_t)(waiting - added) : 0;
     }
-    for (double limit = now() + keep_open_ms / 1000.0; !stop && now() < limit && is_anybody_there(); usleep(5000))
+    for (double limit = now() + keep_open_ms / 1000.0; !stop && now() < limit && is_anybody_there(); usleep(20000))
         look_at_stats();
 }
 

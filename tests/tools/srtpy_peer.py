@@ -312,7 +312,7 @@ class Worker:
             self.unacknowledged += waiting
         limit = time.monotonic() + self.wanted["keep_open_ms"] / 1000
         while time.monotonic() < limit and any(conn.state is srtpy.ConnState.CONNECTED for conn in self.conns):
-            time.sleep(0.005)  # it is being played
+            time.sleep(0.02)  # it is being played
 
     def waiting_of(self, conn: srtpy.Conn) -> int:
         """Return how many packets of a connection nobody has acknowledged; none once it has ended."""

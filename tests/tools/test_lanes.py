@@ -125,9 +125,12 @@ def test_failures_of_an_earlier_run_are_forgotten(tmp_path: Path) -> None:
 
 
 def test_pytest_itself_repeats_that_one_test(tmp_path: Path) -> None:
-    for folder in ("interop", "threads", "tools", "hostile", "cli", "examples", "rest"):
+    folders = ["interop", "threads", "tools", "hostile", "cli", "examples", "internal/mux", "internal/session", "rest"]
+    for folder in folders:
         (tmp_path / "tests" / folder).mkdir(parents=True)
-        (tmp_path / "tests" / folder / f"test_{folder}.py").write_text("def test_fine():\n    pass\n")
+        name = f"test_{folder.replace('/', '_')}.py"
+        (tmp_path / "tests" / folder / name).write_text("def test_fine():\n    pass\n")
+    (tmp_path / "tests" / "test_door.py").write_text("def test_fine():\n    pass\n")
     test = "import pathlib\n\ndef test_other():\n    pass\n\ndef test_flaky():\n"
     test += (
         "    mark = pathlib.Path('been here')\n    was, _ = mark.exists(), mark.touch()\n    assert was, 'the first'\n"

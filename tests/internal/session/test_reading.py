@@ -115,7 +115,7 @@ def test_a_waiting_reader_is_its_own_delivery_timer() -> None:
     due = begun + 20 * MILLISECOND
     desk.core.arrive(b"x", due)
     assert desk.reader.read() == b"x"
-    assert due <= monotonic_now() < due + SECOND
+    assert monotonic_now() >= due
 
 
 def test_it_serves_the_core_when_it_wakes() -> None:
@@ -183,7 +183,7 @@ def test_a_reader_that_leaves_sees_that_another_wakes_in_time(leaves: str) -> No
     desk = Desk()
     staying = in_thread(desk.reader.read)
     until(desk.is_waiting)
-    leaving = in_thread(lambda: desk.reader.read(deadline=Deadline.after(0.1)))
+    leaving = in_thread(lambda: desk.reader.read(deadline=Deadline.after(1.0)))
     until(lambda: desk.engine.readable.count == 2)
     with desk.engine.lock:
         # the one that wakes soon is counted on, and the one that stays is not told
@@ -232,7 +232,7 @@ def test_a_connection_that_was_torn_has_nothing_more_to_wait_for() -> None:
         desk.engine.torn(KeyboardInterrupt())
         assert desk.reader.is_ready
     with pytest.raises(ConnectionBrokenError, match="KeyboardInterrupt"):
-        desk.reader.read(deadline=Deadline.after(1))
+        desk.reader.read(deadline=Deadline.after(30.0))
 
 
 def test_after_our_own_close_what_was_delivered_comes_first() -> None:

@@ -69,7 +69,7 @@ def test_the_constants() -> None:
 def test_sleepers_are_counted_and_the_first_waking_is_known() -> None:
     lock = Lock()
     sleepers = Sleepers(lock)
-    soon, late = monotonic_now() + 20 * SECOND, monotonic_now() + 40 * SECOND
+    soon, late = monotonic_now() + 3600 * SECOND, monotonic_now() + 7200 * SECOND
     first = in_thread(lambda: sleep_once(sleepers, soon))
     until(lambda: sleepers.count == 1)
     second = in_thread(lambda: sleep_once(sleepers, late))
