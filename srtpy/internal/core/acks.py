@@ -215,7 +215,11 @@ class Acks:
             self.on_deadline(now)
             return
         seq = self._buffer.next_missing()
-        if seq != self._said_light:
+        if seq == self._said_light:
+            return
+        if self._outbox.replace_last(ControlType.ACK, 0, Ack(seq).encode(), now):  # taken in together, told together
+            self._said_light = seq
+        else:
             self._lead_up_to(seq, now)
             self._said_light = seq
             self._counters.sent_light_acks += 1

@@ -8,8 +8,12 @@ Draft: 3.2 "Control Packets".
 
 from __future__ import annotations
 
+from typing import Final
+
 from srtpy.internal.clock.units import WIRE_TIME_MASK, Micros
 from srtpy.internal.packet.header import Datagram, SocketId, pack_control_header
+
+KIND_SIZE: Final = 8  # draft 3.2 "Control Packets": type, subtype and the type-specific word
 
 
 class Outbox:
@@ -29,6 +33,18 @@ class Outbox:
         stamp = (now - self._start) & WIRE_TIME_MASK
         self._waiting.append((pack_control_header(kind, information, stamp, self._peer, subtype) + body, b""))
         self.last_said = now
+
+    def replace_last(self, kind: int, information: int, body: bytes, now: Micros) -> bool:
+        """Put a control packet in the place of the one queued last, if that is alike but for what it tells."""
+        if not self._waiting:
+            return False
+        last = self._waiting[-1][0]
+        packet = pack_control_header(kind, information, (now - self._start) & WIRE_TIME_MASK, self._peer) + body
+        if last[:KIND_SIZE] != packet[:KIND_SIZE] or len(last) != len(packet):
+            return False
+        self._waiting[-1] = packet, b""
+        self.last_said = now
+        return True
 
     def __bool__(self) -> bool:
         return bool(self._waiting)

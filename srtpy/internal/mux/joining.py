@@ -19,6 +19,7 @@ Reads: TypeAlias = list[tuple[Batch, Path]]
 """What one read brought in, in order of arrival."""
 
 LARGEST_DATAGRAM: Final = MAX_MSS - UDP_IP_HEADERS  # ours: all later bounds on memory count datagrams, not bytes
+LARGE: Final = 32  # ours: datagrams of a run the kernel joined that are a batch by themselves: joining copies them
 JOIN_LIMIT: Final = 128  # ours: datagrams a batch; a connection holds its lock for a batch, 0.2 ms for these
 
 
@@ -59,6 +60,10 @@ class Joiner:
             data = data[:size]
         elif tail:
             count += 1
+        if count >= LARGE:
+            self._finish()
+            self._done.append((Batch(bytes(data), stride), path))
+            return
         alike = stride == self._stride or (count == 1 and size < self._stride)
         if not (self._open and alike and path is self._path and self._joined + count <= JOIN_LIMIT):
             self._finish()

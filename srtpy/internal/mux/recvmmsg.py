@@ -27,6 +27,7 @@ from srtpy.internal.packet.header import HEADER_SIZE
 
 MESSAGES: Final = JOIN_LIMIT  # ours: a call; 64 to 256 cost the same a datagram, and a full call fills one batch
 SLOT: Final = 65_536 + 192  # ours: the largest datagram; not a power of two, or all slots share one cache set
+AT_ONCE: Final = 1 << 19  # ours: bytes a call where the kernel joins datagrams; what is taken up next is in the cache
 NAME: Final = 32  # ours: room for sockaddr_in6 (28), rounded up
 CONTROL_ROOM: Final = 96  # ours: room for GRO (24), IP_PKTINFO (32) and IPV6_PKTINFO (40) together
 ENVELOPE: Final = NAME + CONTROL_ROOM  # ours: what travels beside one datagram
@@ -79,6 +80,7 @@ class ManyReader:
         "_is_at_work",
         "_joiner",
         "_known",
+        "_most",
         "_name_size",
         "_paths",
         "_rows",
@@ -107,6 +109,7 @@ class ManyReader:
         self._rows = memoryview(self._headers)
         self._template = bytes(self._headers)
         self._blank = bytes(self._envelopes)
+        self._most = MESSAGES
         self._is_at_work = False
 
     def _fill_in(self, data_at: int) -> None:
@@ -130,7 +133,7 @@ class ManyReader:
         if self._is_at_work:
             self._begin_again()
         self._is_at_work = True
-        count = _recvmmsg(self._socket.fileno(), self._headers_at, len(self._slots), socket.MSG_DONTWAIT, None)
+        count = _recvmmsg(self._socket.fileno(), self._headers_at, self._most, socket.MSG_DONTWAIT, None)
         if count <= 0:
             code = ctypes.get_errno()
             self._is_at_work = False
@@ -141,8 +144,10 @@ class ManyReader:
         rows: list[tuple[int, int, int]] = list(_ROW.iter_unpack(self._rows[:used]))
         if self._is_one_run(rows):
             reads = self._take_run(rows)
+            self._most = MESSAGES
         else:
             reads = self._take_each(rows)
+            self._most = min(MESSAGES, max(AT_ONCE // max(1, *[length for _, _, length in rows]), 1))
         self._headers[:used] = self._template[:used]
         used = count * ENVELOPE
         self._envelopes[:used] = self._blank[:used]

@@ -23,6 +23,7 @@ from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import CONTROL
 from srtpy.internal.session.neighbours import Core, Wire
 
+LARGE: Final = 32  # ours: packets; joining copies them, which for so many costs more than it spares
 MOST_AT_ONCE: Final = 64  # ours: batches one lock takes in, about 3 ms of work; then others have their turn
 
 
@@ -113,6 +114,8 @@ def joined(batches: list[Batch]) -> list[Batch]:
         while (
             end < len(batches)
             and batches[end].stride == first.stride
+            and first.count < LARGE
+            and batches[end].count < LARGE
             and first.first[0] < CONTROL  # control packets come one by one, each at its time
             and len(batches[end - 1].data) % first.stride == 0
         ):

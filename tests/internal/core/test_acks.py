@@ -538,3 +538,12 @@ def test_one_packet_more_than_the_last_time_is_acknowledged_once() -> None:
     assert [number for _, number, _ in side.said()] == [1]
     side.acks.on_deadline(FULL_ACK_PERIOD + SECOND)
     assert [number for _, number, _ in side.said()] == [2], "a repetition is one too"
+
+
+@pytest.mark.parametrize("isn", STARTS)
+def test_what_is_taken_in_together_is_lightly_acknowledged_together(isn: int) -> None:
+    side = ReceivingSide(isn, congestion="file", capacity=8191)
+    for start in range(0, 640, 64):
+        side.hear_numbers(list(range(start, start + 64)), 0)
+    assert [words(body)[0] for _, _, body in side.said()] == [(isn + 63) & SEQ_MASK, (isn + 640) & SEQ_MASK]
+    assert side.counters.sent_light_acks == 2

@@ -54,3 +54,17 @@ def test_it_knows_when_something_was_last_said() -> None:
     outbox.control(ControlType.KEEPALIVE, 0, PADDING, START + 77)
     outbox.take()
     assert outbox.last_said == START + 77
+
+
+def test_what_has_not_left_may_be_said_anew() -> None:
+    outbox = Outbox(PEER, START)
+    assert not outbox.replace_last(ControlType.ACK, 0, bytes(4), START)
+    outbox.control(ControlType.ACK, 0, bytes(4), START)
+    assert outbox.replace_last(ControlType.ACK, 0, b"abcd", START + 9)
+    assert not outbox.replace_last(ControlType.ACK, 1, b"abcd", START)
+    assert not outbox.replace_last(ControlType.ACK, 0, b"abcdefgh", START)
+    assert not outbox.replace_last(ControlType.NAK, 0, b"abcd", START)
+    assert outbox.last_said == START + 9
+    ((packet, _),) = outbox.take()
+    assert packet[8:] == bytes([0, 0, 0, 9]) + PEER.to_bytes(4, "big") + b"abcd"
+    assert not outbox.replace_last(ControlType.ACK, 0, b"abcd", START)

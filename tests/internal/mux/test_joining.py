@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.counters import MuxCounters
-from srtpy.internal.mux.joining import JOIN_LIMIT, LARGEST_DATAGRAM, Joiner
+from srtpy.internal.mux.joining import JOIN_LIMIT, LARGE, LARGEST_DATAGRAM, Joiner
 from srtpy.internal.packet.header import HEADER_SIZE
 
 HERE, THERE = Path(("192.0.2.1", 1)), Path(("192.0.2.2", 2))
@@ -37,6 +37,16 @@ def test_another_peer_is_another_batch() -> None:
 def test_what_the_kernel_joined_joins_again() -> None:
     rows = [(bytes(300), 100, HERE), (bytes(230), 100, HERE), (bytes(200), 100, HERE)]
     assert joined(*rows)[0] == [(6, 100, HERE), (2, 100, HERE)]
+
+
+def test_what_is_large_already_is_left_as_it_is() -> None:
+    rows = [
+        (bytes(100), 100, HERE),
+        (bytes(100 * LARGE), 100, HERE),
+        (bytes(100 * LARGE), 100, HERE),
+        (bytes(100), 0, HERE),
+    ]
+    assert joined(*rows)[0] == [(1, 100, HERE), (LARGE, 100, HERE), (LARGE, 100, HERE), (1, 100, HERE)]
 
 
 def test_a_run_of_another_size_does_not_join() -> None:
@@ -88,7 +98,7 @@ def reads(draw: st.DrawFn) -> tuple[bytes, int, Path]:
     return draw(st.binary(min_size=size, max_size=size)), stride, draw(st.sampled_from([HERE, THERE]))
 
 
-@given(st.lists(reads(), max_size=30))
+@given(st.lists(reads(), max_size=60))
 def test_every_datagram_comes_out_once_in_order(rows: list[tuple[bytes, int, Path]]) -> None:
     counters = MuxCounters()
     joiner = Joiner(counters)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from srtpy.internal.mux import recvmmsg
 from srtpy.internal.mux.address import PATHS_KEPT, Endpoint
 from srtpy.internal.mux.joining import JOIN_LIMIT, LARGEST_DATAGRAM, Joiner
-from srtpy.internal.mux.recvmmsg import MESSAGES, ManyReader, is_available
+from srtpy.internal.mux.recvmmsg import AT_ONCE, MESSAGES, ManyReader, is_available
 from srtpy.internal.mux.udp import Reading
 from srtpy.internal.packet.header import HEADER_SIZE, Datagram
 from tests.internal.mux.sockets import IPV4, IPV6, arrived, bound, data, dialed, path_to, read_until, whole
@@ -54,6 +54,28 @@ def test_a_call_reads_no_more_than_it_has_room_for() -> None:
         assert arrived(here.read()) == whole(sent[:MESSAGES])
         assert arrived(here.read()) == whole(sent[MESSAGES:])
         assert here.read() == []
+
+
+def test_where_the_kernel_joins_datagrams_a_call_reads_fewer_of_its_runs() -> None:
+    sent = [data(seq, 1456) for seq in range(44)]
+    with bound(reading=Reading.MANY) as here, dialed(here) as there:
+        there.send(sent, path_to(here))
+        assert arrived(read_until(here, 44)) == whole(sent)
+        for _ in range(12):
+            there.send(sent, path_to(here))
+        first = read_until(here, 1)
+        assert sum(batch.count for batch, _ in first) <= 44 * (AT_ONCE // 65_536 + 1)
+        rest = read_until(here, 44 * 12 - sum(batch.count for batch, _ in first))
+        assert arrived(first + rest) == whole(sent) * 12
+
+
+def test_a_datagram_without_a_byte_alone_in_a_read() -> None:
+    with bound(reading=Reading.MANY) as here, dialed(here) as there:
+        there._socket.send(b"")
+        there._socket.send(b"")
+        assert here.read() == []
+        there.send([data(5)], path_to(here))
+        assert arrived(read_until(here, 1)) == whole([data(5)])
 
 
 def test_several_peers_in_one_read() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
-from srtpy.internal.session.intake import MOST_AT_ONCE, Intake, joined
+from srtpy.internal.session.intake import LARGE, MOST_AT_ONCE, Intake, joined
 from tests.internal.session.fakes import FakeCore, FakeWire, batch
 
 PATH = Path(("127.0.0.1", 9001))
@@ -130,6 +130,13 @@ def test_joining_changes_no_datagram(groups: list[list[bytes]]) -> None:
     assert [p for one in together for p in one.payloads()] == [p for one in batches for p in one.payloads()]
     assert [row for one in together for row in one.headers] == [row for one in batches for row in one.headers]
     assert len(together) <= len(batches)
+
+
+def test_what_is_large_already_is_joined_to_nothing() -> None:
+    large, small = batch(*[b"x"] * LARGE), batch(b"x")
+    together = joined([small, small, large, large, small])
+    assert [one.count for one in together] == [2, LARGE, LARGE, 1]
+    assert together[1] is large
 
 
 def test_the_sockets_thread_is_asked_to_come_back_only_if_it_does_such_things() -> None:
