@@ -47,8 +47,9 @@ class Race:
         if flow:
             side, _ = self.world.join(sending, receiving, self.path, back, birth.clock, birth.peer_clock)
         else:
-            clocks = {"a_clock": birth.clock, "b_clock": birth.peer_clock}
-            self.world = World(sending, receiving, self.path, back, joined=44, **clocks)
+            self.world: World = World(
+                sending, receiving, self.path, back, a_clock=birth.clock, b_clock=birth.peer_clock, joined=44
+            )
             side = self.world.a
         self.senders.append(side)
         self.world.every(10 * MILLISECOND, lambda: self._write(flow))

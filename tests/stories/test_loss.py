@@ -148,7 +148,7 @@ def test_a_way_longer_than_the_latency_is_measured_and_repairs_only_with_time_se
 def test_counts_add_up_whatever_the_weather_by_seed(birth: Birth, swapped: bool, seed: int) -> None:
     links = [Link(DELAY, loss=0.1, duplicate=0.1, reorder=0.1, seed=seed + more) for more in (0, 100)]
     world = connected(birth, *links, swapped=swapped)
-    world.a.sent = sent = []
+    world.a.sent = sent = list[tuple[int, bytes]]()
     stream = Stream(world, world.a, 2000)
     world.run_until(lambda: stream.is_written, 4 * SECOND)
     world.run_for(SECOND)

@@ -258,8 +258,8 @@ class Accepting:
                 return False
             del self._judged[request.key]
         waited = (now - request.arrived) / SECOND
-        text = f"{path.remote} gave up before it was let in after {waited:.1f} s: a slow callback, or too many callers"
-        self._tell(self._log.warning, text, now)
+        text = f"gave up before it was let in after {waited:.1f} s: a slow callback, or too many callers"
+        self._tell(self._log.warning, f"{shown(path.remote)} {text}", now)
         return True
 
     # ---- keys

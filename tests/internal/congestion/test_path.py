@@ -148,7 +148,7 @@ def test_whether_others_are_still_there_is_looked_into_when_something_is_lost() 
 
 def test_each_look_in_vain_makes_the_next_rarer() -> None:
     trip = Trip()
-    lengths = []
+    lengths = list[int]()
     for _ in range(7):
         while not trip.path.is_shared:
             trip.round(FULL, losses=1)

@@ -333,7 +333,7 @@ def test_naps_last_while_somebody_has_promised_to_look(monkeypatch: pytest.Monke
 
 def test_a_broken_promise_has_the_socket_read_though_others_still_promise(monkeypatch: pytest.MonkeyPatch) -> None:
     rested: list[int] = []
-    transport = Scripted(one(data(1)), *[lambda: rested.append(len(transport.rested))] * 5)
+    transport: Scripted = Scripted(one(data(1)), *[lambda: rested.append(len(transport.rested))] * 5)
     start = Mux.start
 
     def start_promised(mux: Mux) -> None:

@@ -279,7 +279,7 @@ def test_a_yes_that_comes_too_late_opens_nothing(
         listener.judge = by_bool(callback)
         caller.ask()
         until(lambda: listener._answerer.abandoned == 1)
-        until(lambda: "gave up" in caplog.text)
+        until(lambda: f" 127.0.0.1:{caller.address[1]} gave up before it was let in" in caplog.text)
         assert not listener._judged
         assert len(listener._mux._routes) == 0
         with pytest.raises(WouldBlockError):
