@@ -18,7 +18,9 @@ from typing import Any
 from srtpy.internal.clock.units import NEVER, Micros
 from srtpy.internal.congestion.controller import Controller, Limits
 from srtpy.internal.congestion.feedback import Feedback
+from srtpy.internal.core.receiver import Arrived, Receiver
 from srtpy.internal.core.retransmission import Retransmission
+from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import RETRANSMITTED, Header
 from srtpy.internal.seq.number import SequenceNumber, forward, precedes, span
 
@@ -174,7 +176,11 @@ class LibsrtArrivals:
         self._last = 0.0
         self._probe = -1
 
-    def note_batch(self, headers: Sequence[Header], size: int, now: Micros) -> None:
+    def note_batch(self, first: Header, packets: int, size: int, now: Micros) -> None:
+        """Learn nothing: `LibsrtReceiver` has told of each packet."""
+
+    def measure(self, headers: Sequence[Header], now: Micros) -> None:
+        """Learn from packets that were there to be read at once."""
         for seq, info, *_ in headers:
             at = max(float(now), self._last + TAKING)
             self._intervals.append(at - self._last)
@@ -198,6 +204,17 @@ class LibsrtArrivals:
         return ceil(1e6 * (len(kept) + 1) / (sum(kept) + median))
 
 
+class LibsrtReceiver(Receiver):
+    """Ours, which measures each packet as libsrt does."""
+
+    __slots__ = ()
+
+    def accept(self, batch: Batch, now: Micros, payloads: Sequence[bytes | None] | None = None) -> Arrived:
+        arrivals: Any = self._arrivals
+        arrivals.measure(batch.headers, now)
+        return super().accept(batch, now, payloads)
+
+
 def follow_the_draft(sending: Any, receiving: Any, seed: int, now: Micros) -> None:
     """Have a fresh pair of connections send as libsrt would, and measure as its receiver would."""
     sender = sending.sender
@@ -209,4 +226,5 @@ def follow_the_draft(sending: Any, receiving: Any, seed: int, now: Micros) -> No
     again.__class__ = Everything
     arrivals = LibsrtArrivals()
     receiving._receiver._arrivals = receiving._acks._rates._arrivals = arrivals
+    receiving._receiver.__class__ = LibsrtReceiver
     receiving._acks._rates._hope = 1

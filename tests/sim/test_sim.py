@@ -174,7 +174,7 @@ def test_libsrt_measures_a_burst_many_times_too_fast() -> None:
     headers: list[Header] = [(seq, 0, 0, 0) for seq in range(1600)]
     for header in headers:
         now = SECOND + 120 * header[0]
-        steady.note_batch([header], 1456, now)
-        bursts.note_batch([header], 1456, now // 2400 * 2400)
+        steady.measure([header], now)
+        bursts.measure([header], now // 2400 * 2400)
     assert steady.speed()[0] == steady.capacity(0) == ceil(1e6 / 120)
     assert bursts.speed()[0] == bursts.capacity(0) == 100_000
