@@ -62,7 +62,7 @@ compute() { # what computes, out of the others' way, then what keeps a core busy
 }
 
 run_lanes() { # run_lanes <argument>...: run everything; the arguments go to each pytest
-    local arguments=("$@") passed_alone=() again=() lane other waited=0 computed=1 loaded=1
+    local arguments=("$@") passed_alone=() again=() lane waited=0 computed=1 loaded=1
     rm -rf .pytest_cache/waiting .pytest_cache/rest .pytest_cache/busy
     room=$(mktemp -d)
     compute "$@" >"$room/said" 2>&1 &

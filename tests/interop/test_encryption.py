@@ -32,7 +32,7 @@ def sealed_stream(
 ) -> tuple[Report, Report]:
     """Send numbered messages, encrypted; return both reports."""
     common = {"passphrase": PASSPHRASE, "latency": LATENCY_MS, **both}
-    sending = {"role": "send", "rate": RATE, "count": count, "settle": 0.4, **common}
+    sending = {"role": "send", "rate": RATE, "count": count, "settle": 0.1, **common}
     sending["keep_open_ms"] = KEEP_OPEN_MS if weather is None else sending["latency"] + 500  # a SHUTDOWN can be lost
     receiving = {"role": "receive", "count": count if weather is None else 0, **common}
     first, second = (receiver, sender) if sender_calls else (sender, receiver)
