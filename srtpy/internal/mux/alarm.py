@@ -95,16 +95,22 @@ class AlarmClock:
             return  # closed: nobody sleeps any more
         _library.timerfd_settime(descriptor, ABSOLUTE, _SETTING.pack(0, 0, seconds, rest * 1_000), None)
 
-    def sleep(self, longest: Micros = NEVER) -> None:
-        """Sleep until the alarm goes off, or what wakes us is readable, so long at most; now and then less."""
+    def sleep(self, longest: Micros = NEVER) -> bool:
+        """Sleep until the alarm goes off, or what wakes us is readable, so long at most; now and then less.
+
+        Returns whether that is readable: it is the caller's to read, or no sleep would last any more.
+        """
         if self._timer is None:
             end = now() + longest
             while (left := min(self._at, end) - now()) > 0:
                 if self._poll.poll(milliseconds(min(left, LONGEST_POLL - 1))):
-                    return
-            return
-        if any(descriptor == self.descriptor for descriptor, _ in self._poll.poll(milliseconds(longest))):
+                    return True
+            return False
+        ready = [descriptor for descriptor, _ in self._poll.poll(milliseconds(longest))]
+        if self.descriptor in ready:
             self.clear()
+            ready.remove(self.descriptor)
+        return bool(ready)
 
     def clear(self) -> None:
         """Forget that the alarm has gone off."""

@@ -92,8 +92,10 @@ class Sending:
         """Send the datagrams in order and return how many left."""
         if len(datagrams) < 2 or not self.cuts:
             return self._send_each(datagrams, path)
-        if type(datagrams) is Train and _fits(datagrams):
-            return self._send_wire(datagrams.wire, datagrams, datagrams.stride, path)
+        if type(datagrams) is Train:
+            if _fits(datagrams):
+                return self._send_wire(datagrams.wire, datagrams, datagrams.stride, path)
+            datagrams = list(datagrams)  # once: it takes them apart whenever it is asked for one
         if _is_one_run(datagrams):
             header, payload = datagrams[0]
             return self._send_run(datagrams, len(header) + len(payload), path)

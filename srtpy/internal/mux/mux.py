@@ -215,6 +215,8 @@ class Mux:
                     pause = self._read(errands.add)
                 if not errands.run(now):
                     self._sleep(pause)
+                elif promises:
+                    promises.end(now())  # however much there is to do
         finally:
             errands.give_back()
             promises.stop()

@@ -129,7 +129,8 @@ class UdpSocket:
 
     def rest(self, longest: Micros = NEVER) -> None:
         """Wait for the alarm, or for `wake`; what there is to read is left alone."""
-        self._alarm.sleep(longest)
+        if self._alarm.sleep(longest):
+            os.eventfd_read(self._wake.fileno())
 
     def wake(self) -> None:
         """Make the `wait` or `rest` that runs now, or the next one, return."""

@@ -477,6 +477,27 @@ def test_a_reminder_comes_though_somebody_has_promised_to_read() -> None:
         mux.unregister(77)
 
 
+def test_a_broken_promise_is_noticed_however_much_there_is_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, noticed = Inbox(), list[bool]()
+    many = [batch for destination in range(100, 120) for batch in one(data(1, destination=destination))]
+    transport = Scripted(many)
+    start = Mux.start
+
+    def start_busy(mux: Mux) -> None:
+        for destination in range(100, 120):
+            inbox = Inbox()
+            inbox.tend = lambda now: noticed.append(broken.is_let_down)
+            assert mux.register(destination, inbox, PEER.remote)
+        mux.attend(broken, 1)
+        start(mux)
+
+    monkeypatch.setattr(Mux, "start", start_busy)
+    lived(monkeypatch, transport)
+    assert len(noticed) == 20
+    assert noticed.count(False) < 5, "each took a millisecond"
+    broken.wait(0)
+
+
 def test_the_thread_waits_no_longer_than_until_the_next_reminder(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[int] = []
     transport = Scripted(one(data(1)), [], [], [])

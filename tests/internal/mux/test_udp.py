@@ -10,7 +10,9 @@ from threading import Event, Thread
 import pytest
 
 from srtpy.config import Config
-from srtpy.internal.mux import udp
+from srtpy.internal.clock.monotonic import now
+from srtpy.internal.clock.units import MILLISECOND, SECOND
+from srtpy.internal.mux import alarm, udp
 from srtpy.internal.mux.address import Endpoint, Path
 from srtpy.internal.mux.options import open_bound, open_connected
 from srtpy.internal.mux.udp import ERROR_PAUSE, Reading, UdpSocket
@@ -141,6 +143,21 @@ def test_waking_ends_one_wait() -> None:
         sock.wake()  # before the wait: just as good
         sock.wait()
         assert sock._poll.poll(0) == []
+
+
+@pytest.mark.parametrize("has_timer", [True, False])
+def test_waking_ends_one_rest(monkeypatch: pytest.MonkeyPatch, has_timer: bool) -> None:
+    """What is not taken back would end every later one, and the thread would spin as long as others promise."""
+    if not has_timer:
+        monkeypatch.setattr(alarm, "_make_timer", lambda: -1)
+    with bound() as sock:
+        sock.set_alarm(now() + 3_600 * SECOND)
+        sock.wake()
+        sock.rest()
+        assert sock._poll.poll(0) == []
+        began = now()
+        sock.rest(20 * MILLISECOND)
+        assert now() >= began + 10 * MILLISECOND
 
 
 def test_an_error_is_followed_by_a_pause_that_can_be_woken(monkeypatch: pytest.MonkeyPatch) -> None:
