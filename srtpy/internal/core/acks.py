@@ -1,15 +1,16 @@
 """Acknowledgements: telling the sender what has arrived, and timing the echo.
 
-Lives here: the full ACK ten milliseconds after something new, the light ACK every 64
+Lives here: the full ACK every ten milliseconds in which something came, the light ACK every 64
 packets, when an ACK is repeated or left unsaid, ACK numbers and when each left, the round
 trip an ACKACK completes.
 Never here: which packets arrived (receiver.py), which are missing (losses.py), how an ACK
 looks on the wire (packet/control.py), smoothing the round trip (roundtrip.py).
 Draft: 3.2.4 "ACK (Acknowledgment)", 3.2.8 "ACKACK", 4.8.1 "Packet Acknowledgement", 4.10 "Round-Trip Time Estimation".
 
-libsrt looks every ten milliseconds whether there is something to say.  Here the first
-packet after an ACK sets the deadline of the next, so a connection at rest is not woken.
-A packet that comes by itself is acknowledged at once: who takes it in is awake anyway.
+libsrt looks every ten milliseconds whether there is something to say.  Here a packet that comes
+so long after the last ACK is acknowledged at once, for who takes it in is awake anyway; one that comes
+sooner sets the deadline of the next.  So a connection at rest is not woken.  Where a sender's pace
+depends on the rates an ACK tells, packets are given ten milliseconds to come.
 
 A sender of files that has filled its window is told twice that it may go on: first of all but the last packet.  In
 libsrt up to 1.5.1 (core.cpp processCtrlAck) the thread that sends may wake before the window has moved, and find it
@@ -33,7 +34,6 @@ from srtpy.internal.packet.header import ControlType
 from srtpy.internal.seq.number import SEQ_MASK, SequenceNumber, distance, precedes
 
 FULL_ACK_PERIOD: Final[Micros] = 10 * MILLISECOND  # draft 4.8.1 "Packet Acknowledgement"
-LONELY: Final[Micros] = 2 * FULL_ACK_PERIOD  # ours: a packet by itself is acknowledged at once: one wake-up less
 LIGHT_ACK_PACKETS: Final = 64  # draft 4.8.1 "Packet Acknowledgement"
 LAST_ACK_NUMBER: Final = (1 << 31) - 1  # libsrt common.h CAckNo: 0 follows it
 # ours: libsrt's 300 ms before the first echo are long where it is lost and every timer waits for what it tells
@@ -131,7 +131,7 @@ class Acks:
         self._arrived = 0  # packets since the last deadline
         self._said = self._confirmed = buffer.base  # positions: in the latest numbered ACK, in the latest echoed
         self._said_light = buffer.base
-        self._full_at = now - FULL_ACK_PERIOD
+        self._full_at = now
         self._window = buffer.capacity  # free places as last told
         self._reopened_at = NEVER  # when a reopened window was told and not yet echoed
         self.is_tight = False
@@ -139,9 +139,9 @@ class Acks:
 
     def note_arrivals(self, count: int, now: Micros) -> None:
         """Learn that data packets arrived; the buffer shows which.  Says a light ACK when they are many."""
-        if now + FULL_ACK_PERIOD < self.deadline:
-            is_lonely = self.deadline == NEVER and now >= self._full_at + LONELY and not self._rates.are_for_files
-            self.deadline = now if is_lonely else now + FULL_ACK_PERIOD
+        if now < self.deadline:
+            is_time = now >= self._full_at + FULL_ACK_PERIOD and not self._rates.are_for_files
+            self.deadline = now if is_time else min(self.deadline, now + FULL_ACK_PERIOD)
         before = self._arrived
         self._arrived = arrived = before + count
         if arrived // LIGHT_ACK_PACKETS > before // LIGHT_ACK_PACKETS:

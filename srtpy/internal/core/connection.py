@@ -22,6 +22,7 @@ from srtpy.internal.core.echo import Echo
 from srtpy.internal.core.events import Broken, Event, Noteworthy, PeerClosed, PeerFailed
 from srtpy.internal.core.gauges import Gauges, Instruments
 from srtpy.internal.core.keys import Keys
+from srtpy.internal.core.leisure import Leisure
 from srtpy.internal.core.liveness import Liveness
 from srtpy.internal.core.losses import Losses
 from srtpy.internal.core.outbox import Outbox
@@ -71,6 +72,7 @@ class Connection:
         counters: what has been counted; `gauges(now)` has the rest.
         keys: how encryption stands.
         sender, losses, delivery: the parts whose options may change while the connection lives.
+        leisure: how long what is to leave, or has come, may wait.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class Connection:
         self._news: list[Event] = []
         round_trip = RoundTrip(negotiated.round_trip)
         self._outbox = outbox = Outbox(negotiated.peer_socket_id, negotiated.start)
-        self._buffer = buffer = ReceiveBuffer(negotiated.recv_isn, config.effective_recv_buf_size - 1)
+        buffer = ReceiveBuffer(negotiated.recv_isn, config.effective_recv_buf_size - 1)
         time_base = TimeBase(negotiated.peer_start, negotiated.recv_latency)
         arrivals = Arrivals(negotiated.payload_size, now)
         refresh, before = config.km_refresh_rate, config.km_pre_announce
@@ -101,6 +103,7 @@ class Connection:
         self._acks = Acks(negotiated, buffer, round_trip, arrivals, outbox, counters, now)
         self.losses = Losses(negotiated, config, outbox, counters, round_trip)
         self.delivery = Delivery(negotiated, config, buffer, time_base, counters)
+        self.leisure = Leisure(negotiated, round_trip)
         self._echo = Echo(outbox, counters, now)
         self._liveness = Liveness(negotiated, config, outbox, self._news, now)
         self.messages: deque[Delivered] = buffer.messages
@@ -121,6 +124,8 @@ class Connection:
         self._liveness.heard_data(now)
         arrived = self._receiver.accept(batch, now, self.keys.open(batch))
         self.losses.note(arrived, now)
+        if arrived[1]:
+            self.leisure.lost(now)
         self._acks.note_arrivals(batch.count, now)
         self.delivery.note_arrivals(now, arrived[1])
         if self._receiver.complaint:
@@ -161,6 +166,7 @@ class Connection:
 
     def _on_nak(self, header: Header, body: bytes, now: Micros) -> None:
         self.counters.recv_naks += 1
+        self.leisure.lost(now)
         if not self.sender.lost(decode_losses(body), now):
             self.counters.ignored_control += 1
 
@@ -262,7 +268,7 @@ class Connection:
     def release(self, now: Micros) -> None:
         """Make readable what is due; what is missing before it is given up, if it may be."""
         if self.delivery.release(now):
-            self.losses.forget_before(self._buffer.base)
+            self.losses.forget_before(self.delivery.base)
             self._acks.note_progress(now)
 
     def note_read(self, now: Micros) -> None:

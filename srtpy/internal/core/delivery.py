@@ -21,6 +21,7 @@ from srtpy.internal.clock.units import NEVER, SECOND, Micros, WireTime
 from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.receiver import GAP, LEFT, Finding
 from srtpy.internal.handshake.negotiation import Negotiated
+from srtpy.internal.seq.number import SequenceNumber
 from srtpy.internal.tsbpd.drift import DriftTracer
 from srtpy.internal.tsbpd.timebase import TimeBase
 
@@ -73,6 +74,11 @@ class Delivery:
         self._waits_for: Delivered | None = None  # the packet `deadline` is about
         self.messages = buffer.messages
         self.deadline: Micros = NEVER
+
+    @property
+    def base(self) -> SequenceNumber:
+        """The first packet that is neither handed over nor given up."""
+        return self._buffer.base
 
     def note_arrivals(self, now: Micros, findings: Sequence[Finding] = ()) -> None:
         """Learn that the buffer has changed: set the deadline, hand over nothing yet.

@@ -207,6 +207,11 @@ class Mux:
         self._errands.remind(inbox, at)
         return not self._ending
 
+    @property
+    def patience(self) -> Micros:
+        """How long what arrives may be left to the kernel by those who promise, at the rate at which it comes."""
+        return self._nap.longest
+
     def _read_loop(self) -> None:
         promises, errands = self._promises, self._errands
         try:
@@ -227,7 +232,8 @@ class Mux:
     def _sleep(self, pause: Micros | None) -> None:
         """Sleep after a read: until others break their promises, for that long, or (None) until there is more."""
         transport, promises = self._transport, self._promises
-        if promises and promises.end(now()) < NEVER and self._nap.may_be_long and not self._ending:
+        instant = now()
+        if promises and promises.end(instant) - instant <= self._nap.longest and not self._ending:
             # then read, whatever others promise: who has broken a promise has not
             transport.rest(max(self._errands.sleep() - now(), 0))
         elif pause:

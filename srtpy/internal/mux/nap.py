@@ -1,7 +1,7 @@
 """A short sleep while data flows, so that datagrams gather and one wake-up serves several.
 
-Lives here: whether the reader naps after a read, and for how long, judged by what came lately; whether the nap
-may last longer while others read.
+Lives here: whether the reader naps after a read, and for how long, judged by what came lately; how long the nap
+may last while others read.
 Never here: sleeping itself (mux.py), pacing (congestion).
 Measured: plain datagrams of 1,332 bytes, a 4 MB kernel buffer, a busy machine of two cores, medians
 of five; without and with naps, per cent of a core: 950/s 10 and 3.5, 4,750/s 22 and 4.8, 10,000/s
@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from srtpy.internal.clock.units import Micros
+from srtpy.internal.clock.units import NEVER, Micros
 
 NAP: Final[Micros] = 2_000  # ours: at 10 Mbit/s two datagrams gather; ACK and NAK leave at most this much later
 SHORTEST: Final[Micros] = 500  # ours: a buffer that fills so soon leaves no time to be woken late
 FILL: Final = 16  # ours: the part of the kernel buffer a nap may fill; sleep lasts longer than asked, and bursts come
-LONG: Final[Micros] = 12_000  # ours: the longest nap while others have promised to read, if they break their word
-LONG_FILL: Final = 8  # ours: the part of the kernel buffer such a nap may fill when a promise is broken
+LONGEST: Final[Micros] = NEVER // 2  # ours: longer than any promise; no promise is NEVER
+LONG_FILL: Final = 8  # ours: the part of the kernel buffer that may fill while others have promised to read
 FLOWING: Final[Micros] = 5_000  # ours: reads no further apart than that are still a flow; who promises comes so often
 WINDOW: Final[Micros] = 2 * NAP  # ours: how long to look before deciding; one read tells nothing of a burst's length
 SPELL: Final[Micros] = 10_000  # ours: for how long the socket may be left alone where little comes for each of many
@@ -37,10 +37,10 @@ class Nap:
         capacity: how many datagrams the kernel holds for the reader; 0: never nap.
 
     Attributes:
-        may_be_long: whether a nap may last for `LONG` when others have promised to read.
+        longest: how long the socket may be left alone while others have promised to read.
     """
 
-    __slots__ = ("_arrived", "_pause", "_reads", "_room", "_since", "may_be_long")
+    __slots__ = ("_arrived", "_pause", "_reads", "_room", "_since", "longest")
 
     def __init__(self, capacity: int) -> None:
         self._room = capacity // FILL
@@ -48,7 +48,7 @@ class Nap:
         self._arrived = 0
         self._reads = 0
         self._pause: Micros = 0
-        self.may_be_long = capacity > 0
+        self.longest: Micros = LONGEST if capacity else 0
 
     def after(self, data: int, more: bool, now: Micros) -> Micros:
         """Return how long to sleep after a read; 0: not at all.
@@ -72,7 +72,7 @@ class Nap:
         apart = FLOWING if self._pause else NAP
         pause = min(NAP, self._room * elapsed // self._arrived) if elapsed <= self._reads * apart else 0
         self._pause = pause if pause >= SHORTEST else 0
-        self.may_be_long = LONG * self._arrived * LONG_FILL <= self._room * FILL * elapsed
+        self.longest = min(self._room * FILL * elapsed // (LONG_FILL * self._arrived), LONGEST)
 
 
 class Trickle:

@@ -36,7 +36,7 @@ PROMISE: Final[Micros] = 4 * MILLISECOND  # ours: a reader that wakes so soon ta
 OVERDUE: Final[Micros] = 7 * MILLISECOND  # ours: so late it is broken; a thread that is to run waits 5 ms for another
 # ours: whom a broken promise wakes sees to the timer's duties too; this is for the case that the socket is gone
 TIMER_SLACK: Final[Micros] = 100 * MILLISECOND  # ours: see above
-CALM: Final[Micros] = 7 * MILLISECOND  # ours: two of a steady writer's bursts; it hears of a loss so much later
+CALM: Final[Micros] = 7 * MILLISECOND  # ours: two of a hurried writer's bursts; it hears of a loss so much later
 NEAR: Final[Micros] = 60 * MILLISECOND  # ours: about as long as an acknowledgement may take to be echoed
 HASTE: Final[Micros] = 5 * MILLISECOND  # ours: what is due sooner keeps a pace, and is left to the timer thread
 GUARD: Final[Micros] = 3 * SECOND  # ours: if the socket's thread stands still, a peer still hears of us within 5 s
@@ -70,8 +70,8 @@ class Engine:
         self.gathering = Gathering(core)
         self.served_until: Micros = 0
         self.flush_by: Micros = NEVER
-        self._calm_until: Micros = 0
-        self._due: Micros = 0  # the core's next deadline, as it was after the last burst that was not in a hurry
+        self._heard_at: Micros = 0  # when a writer last took in what had arrived
+        self._due: Micros = 0  # the core's next deadline, as it was when a caller last served it
         self.send = send
         self._worthwhile_room = min(WORTHWHILE_ROOM, max(core.room() // 4, 1))
         self._renew_lock()
@@ -144,21 +144,31 @@ class Engine:
             return duty + GUARD
         return duty
 
-    def burst(self, now: Micros) -> None:
-        """Send what has gathered; take in what has arrived and serve what is due, if it is time for that."""
+    def burst(self, now: Micros, patience: Micros = CALM) -> None:
+        """Send what has gathered; take in what has arrived, if it may have waited so long, and serve what is due."""
         self.wrote(now)
-        inbox = self.intake.inbox
-        if now < self._calm_until and not inbox.qsize():
+        if now < self._due and now < self._heard_at + patience and not self.intake.inbox.qsize():
             datagrams = self.change(partial(self.gathering.send, now))
             if datagrams:
                 self.send(datagrams)
             return
-        if inbox.is_attended:
-            self.intake.keep()
         self.gathering.until = now
+        self._attend(now)
+
+    def listen(self, now: Micros) -> None:
+        """Take in what has arrived and serve what is due, if it is time for that; soon after a burst, that is.
+
+        What answers a burst at once, its acknowledgement, is there by then, and finds an answer itself.
+        """
+        if now >= self._heard_at + CALM or self.intake.inbox.qsize():
+            self._attend(now)
+
+    def _attend(self, now: Micros) -> None:
+        if self.intake.is_promised:
+            self.intake.keep()
         self.turn(now)
-        self._due = due = self.core.next_deadline()
-        self._calm_until = due if due < now + CALM else now + CALM
+        self._due = self.core.next_deadline()
+        self._heard_at = now
 
     def hand_over(self, now: Micros) -> None:
         """Have the core take what has gathered; before anything is asked of it or done to it that depends on that."""
@@ -237,10 +247,21 @@ class Engine:
             duty = min(duty, core.delivery_due() + LAZY_DELIVERY)
         return duty
 
-    def promise_to_read(self, until: Micros, now: Micros) -> None:
-        """Have nobody woken for what a reader takes along when it wakes, if that is soon."""
+    def is_calm(self, now: Micros) -> bool:
+        """Whether somebody who has promised to look has nothing to do but to deliver."""
+        inbox = self.intake.inbox
+        return inbox.is_attended and now < self._due and not inbox.qsize() and not self.fate.is_ending
+
+    def look_again(self, now: Micros) -> Micros:
+        """Return until when a reader that comes back for what is due may leave everything else alone."""
+        leisure = min(self.core.leisure.to_hear(now), self.intake.patience - OVERDUE - DELIVERY_GAP)
+        self._due = self.core.next_deadline()
+        return now + leisure if leisure > DELIVERY_GAP else now
+
+    def promise_to_read(self, until: Micros, now: Micros, looks_at: Micros = 0) -> None:
+        """Have nobody woken for what a reader takes along when it wakes, or at `looks_at`, if that is soon."""
         if until <= now + PROMISE:
-            by = until + OVERDUE
+            by = max(until, looks_at) + OVERDUE
             self.intake.promise(by)
             if now > self.gathering.wrote_at + TWO_WAYS and self.intake.is_promised:
                 self.serve_until(by + TIMER_SLACK)

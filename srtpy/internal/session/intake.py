@@ -83,6 +83,11 @@ class Intake:
         """Whether somebody has promised to look, and may still do so."""
         return self.inbox.is_attended
 
+    @property
+    def patience(self) -> Micros:
+        """How long what arrives may wait in the kernel for who has promised to look, if the promise is broken."""
+        return 0 if self._wire is None else self._wire.patience
+
     def promise(self, by: Micros) -> None:
         """Give somebody's word that it looks by that instant."""
         if self._wire is not None:

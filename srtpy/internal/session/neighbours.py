@@ -13,6 +13,7 @@ from typing import Protocol
 from srtpy.internal.buffer.receive import Delivered
 from srtpy.internal.clock.units import Micros, WireTime
 from srtpy.internal.core.events import Event
+from srtpy.internal.core.leisure import Leisure
 from srtpy.internal.mux.address import Address, Path
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.batch import Batch
@@ -80,6 +81,10 @@ class Core(Protocol):
         """Move what is due to `messages`, past what will not come in time."""
 
     @property
+    def leisure(self) -> Leisure:
+        """How long what is to leave, or has come, may wait."""
+
+    @property
     def is_tight(self) -> bool:
         """Whether `note_read` is news that a sender may wait for; may be asked without the lock."""
 
@@ -102,6 +107,10 @@ class Wire(Protocol):
 
     def send(self, datagrams: Sequence[Datagram], path: Path) -> int:
         """Send without waiting; return how many left, the rest is lost."""
+
+    @property
+    def patience(self) -> Micros:
+        """How long what arrives may be left to the kernel by those who promise."""
 
     def attend(self, inbox: Inbox, by: Micros) -> None:
         """Promise to `look` by that instant: what arrives before need not be read; else the inbox rings."""

@@ -1,14 +1,19 @@
 """Reading: messages out of the core, into the caller's hands.
 
 Lives here: the shortcut without the lock, a reader's wait (it is its own delivery timer:
-it wakes when something is due, not when somebody tells it), what is left of a message
-read in part, the end of the stream.
+it wakes when something is due, not when somebody tells it), what it sees to as it wakes, what is
+left of a message read in part, the end of the stream.
 Never here: what is due when (core), what an end means (fate.py), the wake-ups (engine.py).
+
+While data flows a reader wakes each `DELIVERY_GAP`: that is how late it hands over what is due.  The socket need not be
+read as often, nor the core be served, only as repairs ask for it (core/leisure.py): in between a reader touches nothing
+but what is due, and leaves its promise standing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import repeat
 from typing import Final
 
@@ -21,6 +26,7 @@ from srtpy.internal.session.waiting import FOREVER, Deadline
 READ_LIMIT: Final = 64  # ours: messages taken by one `read_many`, unless told otherwise
 REPORT_EVERY: Final = 64  # ours: messages read before the core hears of it, which may have told its peer to wait
 PROMPT_EVERY: Final = 16  # ours: one sleep in so many is a short one
+PROMPT_LOOKS: Final = 4  # ours: so many sleeps, with that one, end with a look at everything
 PROMPT_LOOK: Final[Micros] = 700  # ours: what a round trip on a local network takes, and a thread to wake
 TURN_AGAIN: Final[Micros] = 500  # ours: who comes back to sleep so soon has served the core when it woke
 
@@ -37,7 +43,8 @@ class Reader:
     """
 
     __slots__ = (
-        *("_engine", "_messages", "_sleeps", "_tells_at_once", "_turned_at", "_unreported", "_woke_at"),
+        *("_engine", "_looks_at", "_messages", "_sleeps", "_stands", "_tells_at_once", "_turned_at", "_unreported"),
+        "_woke_at",
         "deadline",
     )
 
@@ -49,6 +56,8 @@ class Reader:
         self._unreported = 0
         self._woke_at: Micros = 0
         self._sleeps = 0
+        self._looks_at: Micros = 0  # until then we see to nothing but what is due
+        self._stands = False  # whether our promise is left standing as we return
         self._turned_at: Micros = 0
         self.deadline = FOREVER
 
@@ -165,10 +174,11 @@ class Reader:
         """Wait until `take`, called with the lock, finds something and raises no IndexError, or until the end."""
         engine = self._engine
         began = monotonic_now()
+        self._stands = False
         try:
             engine.readable.wait_for(lambda now: self._look(take, deadline, began, now))
         finally:
-            if engine.intake.is_promised:  # we are interrupted, or another reader sleeps: we need not know
+            if engine.intake.is_promised and not self._stands:  # we are interrupted, or another reader sleeps
                 engine.intake.take_back()
             if engine.readable.count:  # who stays behind may have counted on our waking in time
                 with engine.lock:
@@ -177,21 +187,19 @@ class Reader:
     def _look(self, take: Callable[[], object], deadline: Deadline | None, began: Micros, now: Micros) -> Micros | None:
         """Take something, or see that it is the end; or return until when to sleep.  Needs the lock."""
         engine, core, fate = self._engine, self._engine.core, self._engine.fate
-        if engine.intake.is_promised:
-            engine.look()
-        core.note_read(now)  # always: a sender may wait for the room there is, and nothing else would tell it
-        if now >= self._turned_at + TURN_AGAIN or engine.has_work(now):
-            self._turned_at = now
-            engine.turn(now)
-        else:
-            engine.rouse_timer(now)
-        try:
-            take()
-        except IndexError:
-            pass
-        else:
-            self._woke_at = now
-            return None
+        is_between = now < self._looks_at and engine.is_calm(now)
+        if not is_between:
+            self._serve(now)
+        elif core.delivery_due() <= now:
+            engine.change(partial(core.release, now))
+        if self._messages:
+            try:
+                take()
+            except IndexError:
+                pass
+            else:
+                self._woke_at, self._stands = now, is_between
+                return None
         due = core.delivery_due()
         if fate.is_ending and (due == NEVER or fate.is_closing or fate.is_finished):
             refusal = fate.refusal_to_read()
@@ -204,10 +212,24 @@ class Reader:
             raise patience.expired("nothing arrived", began)
         # woken once for all that is due by then; a lone message is not kept waiting
         until = min(limit, max(due, self._woke_at + DELIVERY_GAP))
+        if is_between:
+            return until if until <= self._looks_at + DELIVERY_GAP else self._looks_at
         self._sleeps += 1
-        if (
-            until <= now + PROMISE and not self._sleeps % PROMPT_EVERY
-        ):  # what answers us at once is to be heard at once, now and then
-            until = min(until, now + PROMPT_LOOK)
-        engine.promise_to_read(until, now)
+        turn = self._sleeps % PROMPT_EVERY
+        if turn < PROMPT_LOOKS and until <= now + PROMISE:  # what answers us at once is to be heard so, now and then
+            self._looks_at = until = min(until, now + PROMPT_LOOK) if not turn else until
+        engine.promise_to_read(until, now, self._looks_at)
         return until
+
+    def _serve(self, now: Micros) -> None:
+        """Keep our promise, if we have given one: look what has arrived, and see to all there is to do."""
+        engine = self._engine
+        if engine.intake.is_promised:
+            engine.look()
+        engine.core.note_read(now)  # always: a sender may wait for the room there is, and nothing else would tell it
+        if now >= self._turned_at + TURN_AGAIN or engine.has_work(now):
+            self._turned_at = now
+            engine.turn(now)
+        else:
+            engine.rouse_timer(now)
+        self._looks_at = engine.look_again(now)

@@ -9,14 +9,14 @@ gathered until there are `GATHERED` of them, until the next write after `WINDOW`
 to what is left.  While a writer keeps sending its bursts by itself the timer thread is asked for no more than a
 late look (`TAIL`), so that it does not wake for each burst.
 
-A steady writer (`STEADY` writes, none `PAUSE` after the one before) may be slower and gathers for longer: until
-`STEADY_WINDOW` would be over before the next write.  To the application this changes nothing: a message's time is when
-it was written.  What it costs is time for repairs, so only where the peer plays by timestamps, and `LEAST_LATENCY`
-later at least.
+A steady writer (`STEADY` writes, none `PAUSE` after the one before) may be slower and gathers for longer: for a window
+as long as repairs can spare (core/leisure.py), `STEADY_WINDOW` at least.  To the application this changes nothing: a
+message's time is when it was written.  What it costs is time for repairs, so only where the peer plays by timestamps,
+and `LEAST_LATENCY` later at least.
 
-A steady writer also promises to come back (intake.py): with each burst it takes in what has arrived, and nobody is
-woken for it, neither for acknowledgements nor for the time.  If it does not come back, what it has left behind is sent
-`STEADY_TAIL` after it was written.
+A steady writer also promises to come back before the window ends (intake.py): the first write after a burst takes in
+what has arrived, and nobody is woken for it, neither for acknowledgements nor for the time.  If it does not come
+back, what it has left behind is sent when the window ends: 12 ms after it was written, at most.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ WINDOW: Final[Micros] = 120  # ours: how long gathered messages wait for more, t
 TAIL: Final[Micros] = 2 * MILLISECOND  # ours: the same after bursts that filled by themselves
 STEADY: Final = 16  # ours: so many writes in a row are no chance
 PAUSE: Final[Micros] = 2 * MILLISECOND  # ours: two of 1,316 bytes at 5 Mbit/s; slower, there is nothing to gather
-STEADY_WINDOW: Final[Micros] = 3_300  # ours: four of 1,316 bytes at 10 Mbit/s
+STEADY_WINDOW: Final[Micros] = 4_600  # ours: four of 1,316 bytes at 10 Mbit/s; the least, see above
 LEAST_LATENCY: Final[Micros] = 40 * MILLISECOND  # ours: less has no tenth to spare
 BREAK: Final[Micros] = 5 * MILLISECOND  # ours: who comes back sooner has sent what had gathered by itself
-STEADY_TAIL: Final[Micros] = 3_400  # ours: soon after the window; with two threads to wake it is under 4 ms
-ABOUT: Final[Micros] = 200  # ours: a promise is not made again for less; a thread takes as long to wake
+GRACE: Final[Micros] = 300  # ours: who is so late breaks no promise
+LATEST: Final[Micros] = 14 * MILLISECOND  # ours: a steady writer looks for answers with its burst only if it has to
 GATHERED: Final = 32  # ours: messages that leave together, a burst a libsrt receiver's default buffer takes
 ROOM_TO_GATHER: Final = 2 * GATHERED  # ours: no message takes more than two packets, sealed and with a tag
 SHORTEST_NAP: Final[Micros] = 100  # ours: a blocked writer that paces the core gathers at least this much credit
@@ -98,7 +98,7 @@ class Writer:
         self._has_time = latency >= LEAST_LATENCY
         self._wrote_at: Micros = 0
         self._steady = 0  # writes in a row
-        self._back_by: Micros = 0  # what was last promised
+        self._back_by: Micros = 0  # as last promised
         self.deadline = FOREVER
 
     def write(self, data: bytes, deadline: Deadline | None = None) -> int:
@@ -208,9 +208,9 @@ class Writer:
         is_steady = self._has_time and self._steady >= STEADY
         if gathering.places:
             gathering.waiting.append((data, now))
-            self._leave(now, since, is_steady)
+            self._leave(now, is_steady)
         elif (since < APART or (since < PAUSE and is_steady)) and needed == 1 and engine.core.room() >= ROOM_TO_GATHER:
-            self._gather(data, now, is_steady)
+            self._gather(data, now, max(since, 1) if is_steady else 0)
         else:
             try:
                 engine.core.write(data, now)
@@ -220,30 +220,34 @@ class Writer:
             engine.wrote(now)
             engine.flush(now)
 
-    def _gather(self, data: bytes, now: Micros, is_steady: bool) -> None:
-        """Let a message wait for more.  Needs the lock."""
+    def _gather(self, data: bytes, now: Micros, pace: Micros) -> None:
+        """Let a message wait for more; a steady writer's come at a `pace`, others' at 0.  Needs the lock."""
         engine = self._engine
-        engine.gathering.begin(data, now, now + (STEADY_WINDOW if is_steady else WINDOW), GATHERED - 1)
-        if is_steady:
-            self._promise(now + STEADY_TAIL)
+        until = now + WINDOW
+        if pace:
+            engine.listen(now)
+            until = self._promise(now) - pace - GRACE  # it comes back once more after the burst, and looks
+        engine.gathering.begin(data, now, until, GATHERED - 1)
         if not engine.intake.inbox.is_attended:
             engine.served_until = min(engine.served_until, now + TAIL)
             engine.rouse_timer(now)
 
-    def _leave(self, now: Micros, since: Micros, is_steady: bool) -> None:
-        """Send what has gathered; writes come `since` apart.  Needs the lock."""
-        self._engine.burst(now)
+    def _leave(self, now: Micros, is_steady: bool) -> None:
+        """Send what has gathered.  Needs the lock."""
         if is_steady:
-            self._promise(now + min(since, PAUSE) + STEADY_TAIL)  # longer: we were stopped as we gathered
+            self._engine.burst(now, LATEST)
         else:
+            self._engine.burst(now)
             self._engine.serve_until(now + TAIL)
 
-    def _promise(self, by: Micros) -> None:
-        """Promise to be back, unless that has been promised for about the same time.  Needs the lock."""
+    def _promise(self, now: Micros) -> Micros:
+        """Promise to be back, unless that has been promised and is far enough off; return by when.  Needs the lock."""
         engine = self._engine
-        if abs(by - self._back_by) > ABOUT or not engine.intake.inbox.is_attended:
-            self._back_by = by
-            engine.promise_to_write(by)
+        window = max(engine.core.leisure.to_send(now), STEADY_WINDOW)
+        if not engine.intake.is_promised or not window // 2 < self._back_by - now <= window:
+            self._back_by = now + window
+            engine.promise_to_write(self._back_by)
+        return self._back_by
 
     def once_there_is_room(
         self, put: Callable[[Micros], None], deadline: Deadline | None, began: Micros | None = None, needed: int = 1

@@ -16,7 +16,6 @@ ones are compared with (libsrt takes the very first).
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros, WireTime
@@ -27,7 +26,8 @@ LARGEST_DRIFT: Final[Micros] = 5 * MILLISECOND  # libsrt tsbpd_time.h TSBPD_DRIF
 FIRST_SAMPLES: Final = 100  # ours: of the first round, a second of a busy stream
 LONGEST_ROUND: Final[Micros] = 60 * SECOND  # ours: 6 ms at 100 ppm, what a pair of ordinary clocks may have
 FEWEST_SAMPLES: Final = 30  # ours: their mean is a fifth as uneven as the path; an idle peer speaks once a second
-PROMPT_OF: Final = 32  # ours: samples of which the shortest counts, a third of a second of a busy stream
+PROMPT_OF: Final = 100  # ours: samples of which the shortest counts for all, a second of a busy stream
+PROMPT_SPAN: Final[Micros] = 4 * SECOND  # ours: or so long; of a slow stream nobody naps, and clocks drift meanwhile
 # ours: from one round to the next clocks drift by milliseconds; a stamp that says more is a jump or a lie
 LARGEST_SAMPLE: Final[Micros] = SECOND  # ours: see above
 
@@ -35,17 +35,22 @@ LARGEST_SAMPLE: Final[Micros] = SECOND  # ours: see above
 class DriftTracer:
     """Averages samples and corrects the time base, a thousand or a minute's at a time."""
 
-    __slots__ = ("_began", "_count", "_latest", "_needed", "_rtt_count", "_rtt_sum", "_sum", "_time_base", "_usual_rtt")
+    __slots__ = (
+        *("_began", "_count", "_latest", "_needed", "_rtt_count", "_rtt_sum", "_sum", "_summed", "_time_base"),
+        *("_since", "_usual_rtt"),
+    )
 
     def __init__(self, time_base: TimeBase) -> None:
         self._time_base = time_base
         self._sum: Micros = 0
+        self._summed = 0
         self._count = 0
         self._needed = FIRST_SAMPLES
         self._began: Micros = 0
         self._rtt_sum: Micros = 0
         self._rtt_count = 0
-        self._latest: deque[tuple[Micros, Micros]] = deque(maxlen=PROMPT_OF)
+        self._latest: list[tuple[Micros, Micros]] = []  # round trips and delays that await their shortest
+        self._since: Micros = 0  # when the first of them came
         self._usual_rtt: Micros | None = None  # of the first round that had any
 
     def sample(self, stamp: WireTime, rtt: Micros | None, now: Micros) -> bool:
@@ -54,15 +59,14 @@ class DriftTracer:
         `rtt` is the round trip the packet completed, None for a KEEPALIVE.
         """
         delay = self._time_base.delay(stamp, now)
-        if rtt is not None:
-            rtt, delay = self._promptest(rtt, delay)
-            self._rtt_sum += rtt
-            self._rtt_count += 1
-            if self._usual_rtt is not None:
-                # libsrt tsbpd_time.cpp addSample: half of what the path has grown is path, not clock
-                delay -= (rtt - self._usual_rtt) // 2
-        known = self._time_base.drift
-        self._sum += min(max(delay, known - LARGEST_SAMPLE), known + LARGEST_SAMPLE)
+        if rtt is None:
+            self._add(delay, 1)
+        else:
+            if not self._latest:
+                self._since = now
+            self._latest.append((rtt, delay))
+            if len(self._latest) == PROMPT_OF or now - self._since >= PROMPT_SPAN:
+                self._add_promptest()
         if not self._count:
             self._began = now
         self._count += 1
@@ -71,25 +75,38 @@ class DriftTracer:
         self._correct()
         return True
 
-    def _promptest(self, rtt: Micros, delay: Micros) -> tuple[Micros, Micros]:
-        """Return the shortest round trip and the shortest delay, of this sample and those of a moment before.
+    def _add_promptest(self) -> None:
+        """Let the shortest round trip and the shortest delay of the latest samples count for all of them.
 
         A packet may wait milliseconds here for a reader that naps, which is neither path nor clock.  Its peer may
         have waited as long before it answered, which is in the round trip only: so the two need not be one packet's.
         """
         latest = self._latest
-        latest.append((rtt, delay))
-        return min(latest)[0], min([delay for _, delay in latest])
+        rtt, delay, count = min(latest)[0], min([delay for _, delay in latest]), len(latest)
+        latest.clear()
+        self._rtt_sum += rtt * count
+        self._rtt_count += count
+        if self._usual_rtt is not None:
+            # libsrt tsbpd_time.cpp addSample: half of what the path has grown is path, not clock
+            delay -= (rtt - self._usual_rtt) // 2
+        self._add(delay, count)
+
+    def _add(self, delay: Micros, count: int) -> None:
+        known = self._time_base.drift
+        self._sum += min(max(delay, known - LARGEST_SAMPLE), known + LARGEST_SAMPLE) * count
+        self._summed += count
 
     def _correct(self) -> None:
         # libsrt utilities.h DriftTracer: what exceeds the limit moves the base, a limit at a time
-        drift = round(self._sum / self._count)
+        if 2 * len(self._latest) >= PROMPT_OF or not self._summed:
+            self._add_promptest()
+        drift = round(self._sum / self._summed)
         step = 0
         if abs(drift) > LARGEST_DRIFT:
             step = LARGEST_DRIFT if drift > 0 else -LARGEST_DRIFT
         self._time_base.correct(drift - step, step)
         if self._usual_rtt is None and self._rtt_count:
             self._usual_rtt = self._rtt_sum // self._rtt_count
-        self._sum = self._count = self._rtt_sum = self._rtt_count = 0
-        self._latest.clear()  # they were measured against the base as it was
+        self._sum = self._summed = self._count = self._rtt_sum = self._rtt_count = 0
+        self._latest.clear()  # too few to tell the shortest, and measured against the base as it was
         self._needed = DRIFT_SAMPLES

@@ -428,3 +428,22 @@ def test_a_round_trip_ends_when_the_echo_arrived(ends: Ends) -> None:
     ends.now += 900 * MILLISECOND
     late(ends, ControlType.ACKACK, 1, said_at + 700)
     assert ends.connection.gauges(ends.now).rtt == 700
+
+
+@pytest.mark.parametrize("what", ["gap", "loss report", "nothing"])
+def test_while_something_is_lost_nothing_waits_for_more(what: str) -> None:
+    ends = Ends()
+    ends.connection.write(b"payload", ends.now)
+    assert len(ends.connection.datagrams_to_send(ends.now)) == 1
+    seq = ends.connection.negotiated.send_isn
+    ends.control(ControlType.ACK, 1, Ack((seq + 1) & 0x7FFFFFFF, 1_000, 100, 8_000, 1, 1, 1).encode())  # a short path
+    leisure = ends.connection.leisure
+    assert leisure.to_send(ends.now) > 0
+    assert leisure.to_hear(ends.now) > 0
+    if what == "gap":
+        ends.data(0, 2)
+    elif what == "loss report":
+        ends.control(ControlType.NAK, body=encode_losses([(5, 5)], 300)[0])
+    else:
+        ends.data(0, 1)
+    assert (leisure.to_send(ends.now) > 0) is (leisure.to_hear(ends.now) > 0) is (what == "nothing")

@@ -11,6 +11,8 @@ from srtpy.internal.buffer.receive import Delivered
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import NEVER, Micros
 from srtpy.internal.core.events import Event, Finished
+from srtpy.internal.core.leisure import Leisure
+from srtpy.internal.core.roundtrip import RoundTrip
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.mux.address import Address, Path
 from srtpy.internal.mux.inbox import Inbox
@@ -77,6 +79,8 @@ class FakeCore:
         self.messages: deque[Delivered] = deque()
         self.is_closed = False
         self.is_tight = False
+        self.round_trip = RoundTrip()
+        self.leisure = Leisure(negotiated(), self.round_trip)  # none before a round trip is known
         self.finishes_at_once = True
         self.space = room
         self.deadline: Micros = NEVER
@@ -202,6 +206,7 @@ class FakeWire:
         self.reminds = False
         self.reminders: list[Micros] = []
         self.looks = 0
+        self.patience: Micros = NEVER
         self.on_look: Callable[[], None] = lambda: None
 
     def send(self, datagrams: Sequence[Datagram], path: Path) -> int:

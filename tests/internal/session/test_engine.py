@@ -227,6 +227,22 @@ def test_a_burst_looks_at_the_socket_now_and_then_only() -> None:
     assert bench.wire.looks == 9, "at first nobody had promised"
 
 
+def test_who_listens_between_bursts_spares_them_the_look() -> None:
+    bench = Bench()
+    engine, now = bench.engine, 10 * SECOND
+    with engine.lock:
+        engine.listen(now)
+        for step in range(1, 30):
+            engine.promise_to_write(now + 20_000)
+            gathered(bench, now)
+            engine.burst(now, 2 * CALM)
+            assert bench.wire.looks == (step - 1) // 2
+            now += CALM // 2
+            engine.listen(now)
+            assert bench.wire.looks == step // 2
+    assert len(bench.sent) == 29
+
+
 @pytest.mark.parametrize("what", ["arrival", "deadline"])
 def test_a_burst_sees_at_once_to_what_is_there(what: str) -> None:
     bench = Bench()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from queue import Empty
 
 import pytest
@@ -10,11 +11,12 @@ from srtpy.errors import ConnClosedError, ConnectionBrokenError, DeadlineError, 
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros
 from srtpy.internal.core.events import Broken, Event, PeerClosed
+from srtpy.internal.core.leisure import LONGEST
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.session import reading, waiting
 from srtpy.internal.session.engine import DELIVERY_GAP, OVERDUE, PROMISE, Engine
-from srtpy.internal.session.reading import REPORT_EVERY, TURN_AGAIN, Reader
+from srtpy.internal.session.reading import PROMPT_LOOK, REPORT_EVERY, TURN_AGAIN, Reader
 from srtpy.internal.session.waiting import AT_ONCE, Alarm, Deadline
 from tests.internal.session.fakes import LATENCY, FakeCore, FakeWire, batch, in_thread, row, until
 
@@ -325,6 +327,90 @@ def test_a_reader_that_wakes_soon_takes_along_what_has_come() -> None:
     assert not desk.has_rung
     desk.arrive(b"later")
     assert desk.has_rung
+
+
+class Flowing(Promising):
+    """A reader of a stream: a message is due every millisecond, and the clock is the test's."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, rtt: int = MILLISECOND) -> None:
+        super().__init__()
+        self.now = SECOND
+        self.slept: list[Micros] = []
+        self.core.round_trip.sample(rtt)
+        for number in range(500):
+            self.core.arrive(b"x", SECOND + number * MILLISECOND)
+        monkeypatch.setattr(waiting, "monotonic_now", lambda: self.now)
+        monkeypatch.setattr(reading, "monotonic_now", lambda: self.now)
+        monkeypatch.setattr(Alarm, "sleep", lambda alarm, patience: self.sleep(patience))
+
+    def sleep(self, patience: Micros) -> None:
+        self.slept.append(patience)
+        self.now += max(patience, 0)
+
+    def read(self, lasting: Micros) -> list[Micros]:
+        """Read for so long; return when the socket was looked at."""
+        looks: list[Micros] = []
+        self.wire.on_look = lambda: looks.append(self.now)
+        end = self.now + lasting
+        while self.now < end:
+            self.reader.read_many()
+        return looks
+
+
+def test_between_two_looks_at_the_socket_a_reader_only_hands_over_what_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Flowing(monkeypatch)
+    looks = desk.read(400 * MILLISECOND)
+    assert 33 <= len(looks) <= 50
+    apart = [after - before for before, after in pairwise(looks)]
+    assert LONGEST <= max(apart) <= LONGEST + DELIVERY_GAP, "what arrives waits so long at most"
+    assert min(apart) <= PROMPT_LOOK, "now and then an answer is heard at once"
+    assert len(desk.slept) >= 400 * MILLISECOND // DELIVERY_GAP
+    assert max(desk.slept) <= DELIVERY_GAP
+    assert not desk.has_rung
+
+
+@pytest.mark.parametrize("what", ["loss", "long path", "small kernel buffer"])
+def test_a_reader_that_has_no_time_to_spare_looks_each_time_it_wakes(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    desk = Flowing(monkeypatch, rtt=60 * MILLISECOND if what == "long path" else MILLISECOND)
+    if what == "loss":
+        desk.core.leisure.lost(desk.now)
+    elif what == "small kernel buffer":
+        desk.wire.patience = PROMISE + OVERDUE
+    looks = desk.read(90 * MILLISECOND)
+    assert max(after - before for before, after in pairwise(looks)) <= DELIVERY_GAP
+
+
+@pytest.mark.parametrize("what", ["arrival", "deadline", "end"])
+def test_a_reader_sees_at_once_to_what_presses(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    desk = Flowing(monkeypatch)
+    desk.read(40 * MILLISECOND)
+    while desk.now >= desk.reader._looks_at - 2 * DELIVERY_GAP or not desk.engine.intake.is_promised:
+        desk.reader.read_many()
+    looks = desk.wire.looks
+    desk.reader.read_many()
+    assert desk.wire.looks == looks
+    if what == "arrival":
+        desk.arrive(b"come")
+    elif what == "deadline":
+        desk.engine._due = desk.now + 1
+    else:
+        desk.engine.fate.peer_closed()
+    desk.reader.read_many()
+    assert looks < desk.wire.looks <= looks + 2
+
+
+def test_a_promise_that_is_left_standing_is_broken_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Flowing(monkeypatch)
+    desk.read(40 * MILLISECOND)
+    while not desk.engine.intake.is_promised:
+        desk.reader.read_many()
+    assert desk.wire.promised[-1] <= desk.reader._looks_at + OVERDUE
+    desk.core.messages.clear()
+    with pytest.raises(WouldBlockError):
+        desk.reader.read(deadline=AT_ONCE)
+    assert not desk.engine.intake.is_promised, "who leaves in vain is not counted on"
 
 
 def test_a_reader_that_sleeps_for_longer_promises_nothing() -> None:

@@ -139,3 +139,13 @@ def test_a_drift_that_goes_on_for_hours_is_followed_however_far_it_leads() -> No
             at = minute * LONGEST_ROUND + n * SECOND
             tracer.sample(at & WIRE_TIME_MASK, None, BASE + at + minute * 12_000)
     assert time_base.base - BASE + time_base.drift == 299 * 12_000
+
+
+def test_a_reader_that_looks_every_twelve_milliseconds_does_not_seem_to_be_a_late_clock() -> None:
+    """Packets wait for anything up to that; one in twenty is heard at once, and the first samples count as any."""
+    time_base = TimeBase(BASE, 0)
+    tracer = DriftTracer(time_base)
+    for turn in range(FIRST_SAMPLES):
+        waited = 0 if turn % 20 == 19 else 2_000 + (turn * 1_700) % 10_000
+        tracer.sample(turn * 12_000, 12_000, BASE + turn * 12_000 + 300 + waited)
+    assert time_base.drift == 300
