@@ -268,6 +268,16 @@ class SendBuffer:
         """Whether an unsent packet has a time to live."""
         return self._timed > self.sent
 
+    def end_to_end(self, count: int) -> int:
+        """Return how many of the next `count` packets are of one size, the last perhaps shorter."""
+        start = self._gone + self.sent
+        sizes = list(map(len, self._payloads[start : start + count]))
+        size = sizes[0]
+        if sizes.count(size) == count:
+            return count
+        other = next(place for place, each in enumerate(sizes) if each != size)
+        return other + (sizes[other] < size)
+
     def skip_expired(self, now: Micros) -> list[SequenceNumber]:
         """Count packets that expired before their first sending as sent; return their numbers."""
         skipped: list[SequenceNumber] = []

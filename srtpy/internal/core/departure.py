@@ -61,6 +61,7 @@ class Departure:
         self._outbox = outbox
         self._counters = counters
         self.is_plain = not packing.seals
+        self._goes_by_sizes = not negotiated.tsbpd_send and negotiated.message_api
         self._patience = negotiated.peer_latency // PATIENCE_SHARE if negotiated.tsbpd_send else NEVER
 
     def release(self, fresh: int, repeats: int, allowed: int, limit: int, now: Micros) -> Sequence[Datagram]:
@@ -129,6 +130,8 @@ class Departure:
         if not count:
             return []
         first = buffer.next_seq
+        if self._goes_by_sizes:
+            count = buffer.end_to_end(count)  # the short end of a file's message ends what one call sends
         if count < fresh and not (first + count - 1) & PROBE_MASK:
             count += 1 if count < limit or count == 1 else -1
         run = buffer.send(count)

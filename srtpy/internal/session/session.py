@@ -58,6 +58,7 @@ from srtpy.internal.session.loops import receive_loop, tend, timer_loop
 from srtpy.internal.session.neighbours import Core, Wire
 from srtpy.internal.session.reading import Reader
 from srtpy.internal.session.registry import OPEN
+from srtpy.internal.session.serving import Serving
 from srtpy.internal.session.streaming import StreamReader, StreamWriter
 from srtpy.internal.session.waiting import Deadline
 from srtpy.internal.session.writing import Limits, Writer
@@ -313,7 +314,8 @@ def _ends(
         send_buffer=config.send_buf_size,
         peer_buffer=negotiated.flow_window - 1,  # libsrt buffer_rcv.cpp capacity(): one fewer than it advertises
     )
-    reader, writer = Reader(engine, tells_at_once=True), Writer(engine, limits)
+    reader = Reader(engine, tells_at_once=True)
+    writer = Writer(engine, limits, serving=Serving(engine, gathers=not negotiated.message_api))
     if negotiated.message_api:
         return reader, writer
     return StreamReader(engine, reader), StreamWriter(engine, writer, negotiated.payload_size)

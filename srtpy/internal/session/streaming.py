@@ -22,7 +22,6 @@ from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import Micros
 from srtpy.internal.session.engine import Engine
 from srtpy.internal.session.reading import READ_LIMIT, Reader
-from srtpy.internal.session.serving import Serving
 from srtpy.internal.session.waiting import Deadline
 from srtpy.internal.session.writing import Limits, Writer
 
@@ -129,14 +128,13 @@ class StreamReader:
 class StreamWriter:
     """The writing half of a session that carries a stream."""
 
-    __slots__ = ("_chunk", "_engine", "_serving", "_waiting")
+    __slots__ = ("_chunk", "_engine", "_waiting")
 
     def __init__(self, engine: Engine, waiting: Writer, payload_size: int) -> None:
         """Begin with nothing written; `waiting` does the waiting, a packet takes `payload_size` bytes."""
         self._chunk = CHUNK * payload_size
         self._engine = engine
         self._waiting = waiting
-        self._serving = Serving(engine)
 
     @property
     def deadline(self) -> Deadline:
@@ -162,18 +160,15 @@ class StreamWriter:
 
         That is fewer only where waiting is switched off.  An error says in `bytes_taken` how many were taken.
         """
-        engine, core, chunk, serving = self._engine, self._engine.core, self._chunk, self._serving
+        engine, core, chunk, serving = self._engine, self._engine.core, self._chunk, self._waiting.serving
+        assert serving is not None, "only live writers have none"
         taken, began = 0, monotonic_now()
         may_wait = (self.deadline if deadline is None else deadline).is_blocking
 
         def put(now: Micros) -> None:
             nonlocal taken
-            since = now
-            while taken < len(data):
-                if core.room():
-                    taken += engine.change(partial(core.write_stream, data, taken, min(taken + chunk, len(data)), now))
-                elif not may_wait or not serving.is_worth_staying(since, now):
-                    return
+            while taken < len(data) and (serving.may_write(1, now) if may_wait else core.room()):
+                taken += engine.change(partial(core.write_stream, data, taken, min(taken + chunk, len(data)), now))
                 serving.leave(now)
                 now = monotonic_now()
 

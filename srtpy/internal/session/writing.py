@@ -30,6 +30,7 @@ from srtpy.errors import DeadlineError, MessageTooLargeError, WouldBlockError
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, Micros
 from srtpy.internal.session.engine import Engine
+from srtpy.internal.session.serving import Serving
 from srtpy.internal.session.waiting import FOREVER, Deadline
 
 APART: Final[Micros] = 100  # ours: writes this far apart are sent singly; a system call costs a tenth of it
@@ -86,14 +87,26 @@ class Writer:
         deadline: how long calls may take that are not told otherwise; set through the session, which wakes
             those who wait.
         limits: how large messages may be.
+        serving: what a writer of files does for the core as it writes.
     """
 
-    __slots__ = ("_back_by", "_engine", "_has_time", "_payload_size", "_steady", "_wrote_at", "deadline", "limits")
+    __slots__ = (
+        "_back_by",
+        "_engine",
+        "_has_time",
+        "_payload_size",
+        "_steady",
+        "_wrote_at",
+        "deadline",
+        "limits",
+        "serving",
+    )
 
-    def __init__(self, engine: Engine, limits: Limits, latency: Micros = 0) -> None:
+    def __init__(self, engine: Engine, limits: Limits, latency: Micros = 0, *, serving: Serving | None = None) -> None:
         """Begin with nothing written; `latency` is how much later the peer plays what is written, 0: at once."""
         self._engine = engine
         self.limits = limits
+        self.serving = serving
         self._payload_size = limits.payload_size
         self._has_time = latency >= LEAST_LATENCY
         self._wrote_at: Micros = 0
@@ -121,7 +134,7 @@ class Writer:
                     self._put(data, 1, now)
                 return size
             engine.hand_over(now)
-            if engine.core.room() >= needed:
+            if engine.core.room() >= needed and (self.serving is None or self.serving.may_write(needed, now)):
                 self._put(data, needed, now)
                 return size
         self.once_there_is_room(partial(self._put, data, needed), deadline, needed=needed)
@@ -168,7 +181,7 @@ class Writer:
             while moved and taken < len(wanted) and core.room():
                 moved = engine.change(partial(core.write_many, wanted[taken : taken + CHUNK], now))
                 taken += moved
-                engine.flush(now)
+                self._let_leave(now)
             self._wrote_at = now
 
         with engine.lock:
@@ -217,8 +230,15 @@ class Writer:
             except BaseException as error:
                 engine.torn(error)
                 raise
-            engine.wrote(now)
-            engine.flush(now)
+            self._let_leave(now)
+
+    def _let_leave(self, now: Micros) -> None:
+        """Send what may leave of what was written.  Needs the lock."""
+        if self.serving is not None:
+            self.serving.leave(now)
+        else:
+            self._engine.wrote(now)
+            self._engine.flush(now)
 
     def _gather(self, data: bytes, now: Micros, pace: Micros) -> None:
         """Let a message wait for more; a steady writer's come at a `pace`, others' at 0.  Needs the lock."""
@@ -253,24 +273,26 @@ class Writer:
         self, put: Callable[[Micros], None], deadline: Deadline | None, began: Micros | None = None, needed: int = 1
     ) -> None:
         """Wait until there is room for `needed` packets, pacing the core meanwhile; then `put`, with the lock."""
-        engine, core, fate = self._engine, self._engine.core, self._engine.fate
+        engine, core, fate, serving = self._engine, self._engine.core, self._engine.fate, self.serving
         since = monotonic_now() if began is None else began
 
         def look(now: Micros) -> Micros | None:
             engine.hand_over(now)
-            if engine.intake.is_promised:
-                engine.intake.keep()
-            engine.turn(now)
+            if serving is None:
+                engine.turn(now)
+            else:
+                now = serving.stand_by(needed, now)
             if fate.is_unwritable:
                 raise fate.refusal_to_write()
-            if core.room() >= needed:
-                put(now)
-                return None
             patience = self.deadline if deadline is None else deadline
             limit = patience.limit(since)
+            if core.room() >= needed and (serving is None or now >= limit or serving.may_write(needed, now)):
+                put(now)
+                return None
             if now >= limit:
                 raise patience.expired("the send buffer stayed full", since)
-            wakes_at = min(limit, max(core.next_deadline(), now + SHORTEST_NAP))
+            duty = core.next_deadline()
+            wakes_at = min(limit, max(duty, now + SHORTEST_NAP) if serving is None else serving.wakes_at(duty, now))
             if wakes_at <= now + TAIL:  # further off, what is due may change: then the timer thread sees to it
                 engine.serve_until(wakes_at + MILLISECOND)
             return wakes_at

@@ -354,3 +354,13 @@ def test_a_run_that_leaves_at_once_is_one_that_was_queued_and_sent(isn: int) -> 
         assert run == queued.send(3)
         assert (run.stamps, run.payloads) == (stamps, messages)
     assert (at_once.sent, at_once.unsent, at_once.next_seq) == (queued.sent, queued.unsent, queued.next_seq)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count"), [((5, 5, 5), 3), ((5, 5, 3, 5), 3), ((5, 3, 5), 2), ((3, 5), 1), ((5, 5, 6), 2), ((4,), 1)]
+)
+def test_what_fits_end_to_end_is_of_one_size_but_for_its_end(sizes: tuple[int, ...], count: int) -> None:
+    buffer = a_buffer()
+    buffer.append_run([bytes(9), *[bytes(size) for size in sizes]], True, repeat(0), repeat(0))
+    buffer.send(1)
+    assert buffer.end_to_end(len(sizes)) == count

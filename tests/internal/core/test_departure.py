@@ -266,3 +266,22 @@ def test_nothing_is_said_of_what_was_given_up() -> None:
     scene.release(5)
     scene.buffer.give_up((scene.isn + 4) & SEQ_MASK)
     assert scene.named(scene.part.last_word(0)) == again(3)
+
+
+def test_a_burst_of_a_file_ends_where_a_message_does(isn: int) -> None:
+    scene = Scene(isn, tsbpd_send=False)
+    for size in (3000, 1456, 100):
+        scene.buffer.append(bytes(size), 1456, True, 0, 0, NEVER)
+    assert scene.release(LIMIT) == new(0, 3)
+    assert scene.release(LIMIT) == new(3, 2)
+    live = Scene(isn)
+    for size in (1316, 100, 1316):
+        live.buffer.append(bytes(size), 1456, True, 0, 0, NEVER)
+    assert live.release(LIMIT) == new(0, 3)
+
+
+def test_a_probe_pair_of_a_file_is_not_parted_where_a_message_ends() -> None:
+    scene = Scene(0x7FFFFFFE, tsbpd_send=False)
+    for _ in range(3):
+        scene.buffer.append(bytes(3000), 1456, True, 0, 0, NEVER)
+    assert scene.release(LIMIT) == new(0, 4), "the third is the one with number 0"

@@ -9,7 +9,19 @@ from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.header import Datagram
 from srtpy.internal.session.engine import Engine
-from srtpy.internal.session.serving import APART, BRIEF, CLOSE, LOOK, PROMISE, RUN, STAY, TAIL, Serving
+from srtpy.internal.session.serving import (
+    AHEAD,
+    APART,
+    BRIEF,
+    CLOSE,
+    LOOK,
+    PROMISE,
+    RUN,
+    SHORTEST_NAP,
+    STAY,
+    TAIL,
+    Serving,
+)
 from tests.internal.session.fakes import FakeCore, FakeWire, batch
 
 START = 1_000_000
@@ -31,11 +43,11 @@ class PacedCore(FakeCore):
 class Desk:
     """A writer's serving, between a core and a wire."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, gathers: bool = True) -> None:
         self.core, self.wire, self.inbox = PacedCore(), FakeWire(), Inbox()
         self.bursts: list[int] = []
         self.engine = Engine(self.core, self.send, self.inbox, self.wire)
-        self.serving = Serving(self.engine)
+        self.serving = Serving(self.engine, gathers=gathers)
 
     def send(self, datagrams: Sequence[Datagram]) -> None:
         self.bursts.append(len(datagrams))
@@ -144,18 +156,78 @@ def test_who_is_interrupted_while_the_core_is_at_work_breaks_the_connection() ->
     assert desk.engine.fate.is_finished
 
 
-@pytest.mark.parametrize(
-    ("deadline", "since", "now", "stays"),
-    [
-        (START + BRIEF - 1, START, START, True),
-        (START + BRIEF, START, START, False),
-        (NEVER, START, START, False),
-        (START + APART, START, START + APART, False),
-        (START + STAY, START - STAY, START + 1, False),
-    ],
-)
-def test_who_would_hardly_sleep_stays(deadline: int, since: int, now: int, stays: bool) -> None:
+def test_a_message_leaves_at_once_whatever_follows() -> None:
+    desk = Desk(gathers=False)
+    desk.write(1, START)
+    assert desk.write(RUN - 9, START + 50) == [RUN - 9]
+    assert desk.write(RUN + 2, START + 200) == [RUN, 2]
+
+
+# ---- without room ------------------------------------------------------------------------------
+
+
+def stand_by(desk: Desk, now: int, needed: int = 1) -> int:
+    with desk.engine.lock:
+        return desk.serving.stand_by(needed, now)
+
+
+def test_a_writer_that_lacks_room_goes_on_sending_and_reading() -> None:
     desk = Desk()
     desk.write(1, START)
-    desk.core.deadline = deadline
-    assert desk.serving.is_worth_staying(since, now) is stays
+    desk.core.space, desk.core.burst = 3 * RUN, 0
+    desk.write(3 * RUN, START + 100)
+    desk.core.burst = RUN
+    assert stand_by(desk, START + 200) == START + 200
+    assert desk.bursts == [RUN] * 3
+    assert desk.serving.wakes_at(START + 205, START + 200) == START + 200 + SHORTEST_NAP
+    assert desk.serving.wakes_at(START + 300, START + 200) == START + 300
+    assert desk.serving.wakes_at(NEVER, START + 200) == START + 200 + LOOK
+    assert desk.wire.looks == 1
+    stand_by(desk, START + 100 + LOOK)
+    assert (desk.wire.looks, desk.inbox.is_attended) == (2, True)
+
+
+def test_a_writer_that_lacks_room_for_long_is_woken_by_others() -> None:
+    desk = Desk()
+    desk.write(1, START)
+    desk.core.space = RUN
+    desk.write(RUN, START + 100)
+    late = START + 100 + PROMISE
+    assert stand_by(desk, late) == late
+    assert not desk.inbox.is_attended
+    assert desk.serving.wakes_at(NEVER, late) == NEVER
+
+
+def test_a_writer_stays_for_what_is_due_before_it_could_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(START + 201, START + 1000))
+    monkeypatch.setattr("srtpy.internal.session.serving.monotonic_now", lambda: next(clock))
+    desk = Desk()
+    desk.write(1, START)
+    desk.core.space = 0
+    desk.core.deadline = START + 205 + BRIEF
+    assert stand_by(desk, START + 200) == START + 200
+    desk.core.deadline = START + 199 + BRIEF
+
+    def acknowledge(now: int) -> list[Datagram]:
+        desk.core.space = 1 if now >= START + 204 else 0
+        return []
+
+    desk.core.outgoing = [(b"waits", b"")] * RUN
+    desk.core.datagrams_to_send = acknowledge  # type: ignore[method-assign]
+    assert stand_by(desk, START + 200) == START + 204
+
+
+def test_nobody_writes_far_ahead_of_a_fast_pace_or_waits_for_a_slow_one() -> None:
+    desk = Desk()
+    desk.write(1, START)
+    desk.core.burst = 0
+    desk.write(AHEAD, START + 100)
+    desk.core.deadline = START + 300
+    assert not desk.serving.may_write(1, START + 200)
+    assert desk.serving.may_write(1, START + 100 + STAY), "it has waited long enough"
+    desk.core.deadline = START + 200 + STAY
+    assert desk.serving.may_write(1, START + 200)
+    assert not desk.serving.may_write(desk.core.space + 1, START + 200)
+    desk.core.deadline = START + 300
+    desk.core.outgoing.pop()
+    assert desk.serving.may_write(1, START + 200)

@@ -19,6 +19,7 @@ from srtpy.internal.core.events import Broken, Event, PeerClosed, PeerFailed
 from srtpy.internal.packet.header import Datagram
 from srtpy.internal.session.engine import Engine
 from srtpy.internal.session.reading import Reader
+from srtpy.internal.session.serving import Serving
 from srtpy.internal.session.streaming import CHUNK, StreamReader, StreamWriter
 from srtpy.internal.session.waiting import AT_ONCE, Deadline
 from srtpy.internal.session.writing import Limits, Writer
@@ -33,7 +34,9 @@ class Desk:
         self.bursts: list[int] = []
         self.engine = Engine(self.core, self.send)
         self.reader = StreamReader(self.engine, Reader(self.engine, tells_at_once=True))
-        self.writer = StreamWriter(self.engine, Writer(self.engine, Limits(payload_size=PACKET)), PACKET)
+        serving = Serving(self.engine, gathers=True)
+        waiting = Writer(self.engine, Limits(payload_size=PACKET), serving=serving)
+        self.writer = StreamWriter(self.engine, waiting, PACKET)
 
     def send(self, datagrams: Sequence[Datagram]) -> None:
         self.bursts.append(len(datagrams))
