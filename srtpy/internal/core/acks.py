@@ -44,6 +44,8 @@ REOPENED: Final = 2  # ours: a window that has grown by more than this factor si
 # ours: Reads of many packets hide the probe pairs, and a file's sender does not grow beyond the capacity it is told.
 # So what arrives must not be all we say; where nothing is lost there is room for more.
 HOPE: Final = 2  # ours: see above
+ENDLESS: Final = 1 << 31  # ours: packets; more than any window
+NEAR: Final[Micros] = MILLISECOND  # ours: on so short a way what we are late to read lies in the kernel, not on its way
 VERSION_LONG: Final = 0x010002  # libsrt core.cpp sendCtrlAck: the one version that wants the sending rate too
 VERSION_FULL: Final = 0x010003  # libsrt core.cpp sendCtrlAck: from here on seven words; before, six
 
@@ -78,13 +80,17 @@ class Journal:
 
 
 class Rates:
-    """What a full ACK says beside the position: how fast data arrives, what the link could carry.
+    """What an ACK says beside the position: how much may come, how fast data arrives, what the link could carry.
+
+    A sender of files that is as near as another program on this machine, or on this network, and as fast, fills the
+    kernel's buffer before we are awake.  It hears of no larger window than that.
 
     Attributes:
         are_for_files: whether the sender's pace depends on them, and on when they come.
+        burst: packets that the kernel holds for us.
     """
 
-    __slots__ = ("_arrivals", "_hope", "_payload_size", "_peer_version", "are_for_files")
+    __slots__ = ("_arrivals", "_hope", "_is_near", "_payload_size", "_peer_version", "_told", "are_for_files", "burst")
 
     def __init__(self, negotiated: Negotiated, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
@@ -92,6 +98,29 @@ class Rates:
         self._payload_size = negotiated.payload_size
         self.are_for_files = negotiated.congestion != LIVE
         self._hope = HOPE if self.are_for_files else 1
+        self._is_near = False
+        self._told = self.burst = ENDLESS
+        """`_told`: how many packets the peer may send from what it knows to be acknowledged."""
+
+    def note_round_trip(self, taken: Micros) -> None:
+        """Learn how long an echo took; the peer is as near as the fastest says."""
+        self._is_near |= taken <= NEAR and self.are_for_files
+
+    def window(self, free: int) -> int:
+        """Return how many packets to tell the peer of when there are so many free places."""
+        self._told = told = self._reach(free)
+        return told
+
+    def are_used_up(self, advance: int, free: int) -> bool:
+        """Say whether the peer, told of `advance` packets more by a light ACK, would know of too small a window.
+
+        A light ACK opens nothing (libsrt core.cpp processCtrlAck): what it acknowledges the peer takes off its window.
+        """
+        self._told -= advance
+        return self._is_near and self._told * REOPENED < self._reach(free)
+
+    def _reach(self, free: int) -> int:
+        return min(free, self.burst) if self._is_near else free
 
     def words(self) -> list[int]:
         """Return as many fields as the peer's version knows."""
@@ -132,10 +161,14 @@ class Acks:
         self._said = self._confirmed = buffer.base  # positions: in the latest numbered ACK, in the latest echoed
         self._said_light = buffer.base
         self._full_at = now
-        self._window = buffer.capacity  # free places as last told
+        self._window = buffer.capacity  # free places when an ACK last told of them
         self._reopened_at = NEVER  # when a reopened window was told and not yet echoed
         self.is_tight = False
         self.deadline: Micros = NEVER
+
+    def limit_bursts(self, packets: int) -> None:
+        """Learn how many packets the kernel holds for us."""
+        self._rates.burst = packets
 
     def note_arrivals(self, count: int, now: Micros) -> None:
         """Learn that data packets arrived; the buffer shows which.  Says a light ACK when they are many."""
@@ -187,6 +220,7 @@ class Acks:
         if said_at >= self._reopened_at:
             self._reopened_at = NEVER
         taken = max(now - said_at, 1)
+        self._rates.note_round_trip(taken)
         self._round_trip.sample(taken)
         is_known = self._confirmed == self._buffer.next_missing() and self._reopened_at == NEVER
         if is_known and not self._is_reopened():
@@ -202,7 +236,7 @@ class Acks:
         self.is_tight = True  # first: who reads while we count is not counted, and must see that it matters
         self._window = max(buffer.capacity - buffer.unread(), 0)
         self.is_tight = self._window * REOPENED < buffer.capacity
-        report = [seq, round_trip.smoothed, round_trip.variance, self._window]
+        report = [seq, round_trip.smoothed, round_trip.variance, self._rates.window(self._window)]
         if now - self._full_at >= FULL_ACK_PERIOD:
             self._full_at = now
             report += self._rates.words()
@@ -210,12 +244,16 @@ class Acks:
         self._outbox.control(ControlType.ACK, self._journal.enter(seq, now), Ack(*report).encode(), now)
 
     def _acknowledge_lightly(self, now: Micros) -> None:
-        """Say how far we are, and nothing else, if that has moved; a reopened window takes a full ACK."""
+        """Say how far we are, and nothing else, if that has moved; a reopened window, or one used up, takes more."""
         if self._is_reopened():
             self.on_deadline(now)
             return
-        seq = self._buffer.next_missing()
+        buffer = self._buffer
+        seq = buffer.next_missing()
         if seq == self._said_light:
+            return
+        if self._rates.are_used_up(distance(self._said_light, seq), buffer.capacity - buffer.unread()):
+            self.on_deadline(now)
             return
         if self._outbox.replace_last(ControlType.ACK, 0, Ack(seq).encode(), now):  # taken in together, told together
             self._said_light = seq

@@ -275,6 +275,10 @@ class Connection:
         """Learn that the application has taken from `messages`."""
         self._acks.note_read(now)
 
+    def limit_bursts(self, packets: int) -> None:
+        """Learn how many packets the kernel holds for us: more at once would be lost."""
+        self._acks.limit_bursts(packets)
+
     @property
     def is_tight(self) -> bool:
         """Whether the peer knows of so small a window that `note_read` has something to tell it."""

@@ -103,6 +103,11 @@ class Mux:
         self._thread = Thread(target=self._read_loop, name=f"srt-mux-{self.local_address[1]}", daemon=True)
 
     @property
+    def capacity(self) -> int:
+        """About how many full datagrams the kernel holds for everybody who reads from it."""
+        return self._transport.capacity
+
+    @property
     def local_address(self) -> Address:
         """Where the socket is bound."""
         return self._transport.local_address

@@ -94,12 +94,19 @@ class Core(Protocol):
     def close(self, linger: Micros | None, now: Micros) -> None:
         """Begin to close."""
 
+    def limit_bursts(self, packets: int) -> None:
+        """Learn how many packets may come at once."""
+
     def play_time(self, stamp: WireTime, now: Micros) -> Micros:
         """Say when a packet stamped so is due, on our clock."""
 
 
 class Wire(Protocol):
     """One UDP socket and its thread, shared."""
+
+    @property
+    def capacity(self) -> int:
+        """About how many full datagrams the kernel holds for everybody who reads from it."""
 
     @property
     def local_address(self) -> Address:

@@ -66,6 +66,7 @@ from srtpy.log import Log, LogCategory
 
 HELD_TOO_LONG: Final[Micros] = SECOND // 2  # ours: our code holds the lock for milliseconds
 PART_OF_LATENCY: Final = 12  # ours: so long at most what arrives may be left alone; 10 ms at libsrt's 120
+BURST: Final = 7  # ours: eighths of what the kernel holds for us that a peer near by may send at once
 LOOK_AGAIN: Final = 0.001  # ours: seconds between looks at a lock that seems to be held too long
 
 T = TypeVar("T")
@@ -108,6 +109,7 @@ class Session:
         self.reader: Reader | StreamReader = reader
         self.writer: Writer | StreamWriter = writer
         self.core = core
+        core.limit_bursts(wire.capacity * BURST // 8)
         self._wire = wire
         self._path = path
         self._inbox = inbox

@@ -149,6 +149,10 @@ class ReceivingSide:
             taken.append(self.offset(seq))
         return taken
 
+    def read_all(self) -> None:
+        """Read what has been handed over, whatever it is."""
+        self.delivery.messages.clear()
+
     def said(self) -> list[tuple[ControlType, int, bytes]]:
         """Take all control packets: type, information, body."""
         said = []

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srtpy.internal.clock.units import NEVER, SECOND
-from srtpy.internal.core.acks import FULL_ACK_PERIOD, JOURNAL_SIZE, LAST_ACK_NUMBER, Acks, Journal
+from srtpy.internal.core.acks import FULL_ACK_PERIOD, JOURNAL_SIZE, LAST_ACK_NUMBER, NEAR, Acks, Journal
 from srtpy.internal.packet.header import RETRANSMITTED, ControlType
 from srtpy.internal.seq.number import SEQ_MASK
 from tests.internal.core.receiving import LATENCY, STARTS, ReceivingSide, batch, datagram, negotiated, words
@@ -549,3 +549,56 @@ def test_what_is_taken_in_together_is_lightly_acknowledged_together(isn: int) ->
         side.hear_numbers(list(range(start, start + 64)), 0)
     assert [words(body)[0] for _, _, body in side.said()] == [(isn + 63) & SEQ_MASK, (isn + 640) & SEQ_MASK]
     assert side.counters.sent_light_acks == 2
+
+
+@pytest.mark.parametrize("isn", STARTS)
+@pytest.mark.parametrize(
+    ("congestion", "taken", "told"), [("file", NEAR, 500), ("file", NEAR + 1, 8000), ("live", 1, 7998)]
+)
+def test_a_sender_of_files_near_by_hears_of_no_more_than_the_kernel_holds(
+    isn: int, congestion: str, taken: int, told: int
+) -> None:
+    """Who is as fast as we are fills the kernel's buffer before we are awake, and what comes then is lost."""
+    side = ReceivingSide(isn, congestion=congestion, tsbpd_receive=congestion == "live", capacity=8000)
+    side.acks.limit_bursts(500)
+    side.hear_numbers([0], 0)
+    ack = acknowledge(side, FULL_ACK_PERIOD)
+    assert ack is not None
+    assert ack[1][3] == 7999, "how far away it is nobody knows yet"
+    side.read_all()
+    side.acks.confirm(1, FULL_ACK_PERIOD + taken)
+    side.hear_numbers([1], FULL_ACK_PERIOD + 2000)
+    side.read_all()
+    ack = acknowledge(side, 3 * FULL_ACK_PERIOD)
+    assert ack is not None
+    assert ack[1][3] == told
+
+
+@pytest.mark.parametrize("isn", STARTS)
+def test_a_small_window_that_is_used_up_is_told_anew_before_the_next_full_acknowledgement(isn: int) -> None:
+    side = ReceivingSide(isn, tsbpd_receive=False, congestion="file", capacity=8000)
+    side.acks.limit_bursts(256)
+    side.hear_numbers([0], 0)
+    acknowledge(side, FULL_ACK_PERIOD)
+    side.acks.confirm(1, FULL_ACK_PERIOD + 100)
+    side.hear_numbers([1], FULL_ACK_PERIOD + 200)
+    acknowledge(side, 2 * FULL_ACK_PERIOD + 200)
+    told = []
+    for start in range(2, 2 + 4 * 64, 64):
+        side.hear_numbers(list(range(start, start + 64)), 2 * FULL_ACK_PERIOD + 200 + start)
+        side.read_all()
+        told += [words(body)[3:] for _, number, body in side.said() if number]
+    assert told == [(256,)], "after three times 64 less than half is left"
+
+
+def test_a_reader_that_does_not_read_is_told_of_though_the_peer_is_near() -> None:
+    side = ReceivingSide(tsbpd_receive=False, congestion="file", capacity=1000)
+    side.acks.limit_bursts(500)
+    side.hear_numbers([0], 0)
+    acknowledge(side, FULL_ACK_PERIOD)
+    side.acks.confirm(1, FULL_ACK_PERIOD + 100)
+    for start in range(1, 961, 64):
+        side.hear_numbers(list(range(start, start + 64)), FULL_ACK_PERIOD + 200 + start)
+    side.said()
+    ack = acknowledge(side, 3 * FULL_ACK_PERIOD)
+    assert ack is None or ack[1][3] == 1000 - 961

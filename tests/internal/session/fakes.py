@@ -92,11 +92,15 @@ class FakeCore:
         self.written: list[bytes] = []
         self.written_at: list[Micros] = []
         self.reads_noted = 0
+        self.burst = 0
         self.controls: list[tuple[Micros | None, Micros | None, bool]] = []
         self.timer_calls: list[Micros] = []
         self.closings: list[Micros | None] = []
         self.on_timer: Callable[[Micros], None] = lambda now: None
         self.on_receive: Callable[[Batch, Micros], None] = lambda batch, now: None
+
+    def limit_bursts(self, packets: int) -> None:
+        self.burst = packets
 
     def receive_datagrams(self, batch: Batch, now: Micros) -> None:
         self.received.append(batch)
@@ -197,6 +201,7 @@ class FakeWire:
 
     def __init__(self) -> None:
         self.local_address: Address = ("127.0.0.1", 9000)
+        self.capacity = 3640
         self.bursts: list[list[bytes]] = []
         self.sent_at: list[Micros] = []
         self.calls: list[str] = []
