@@ -6,8 +6,8 @@ Never here: what a turn of the core is (engine.py), waiting for room (writing.py
 Whoever writes a file writes again a moment later.  Woken for each acknowledgement and for each burst that its pace
 holds back, two more threads and the socket's would take the interpreter from the one that has the data.  So with its
 second write within `APART` a writer promises to come back, and reads the socket itself every `LOOK`; between looks it
-only sends.  If it does not come back, others are woken for what it has left behind: `PROMISE` after its last write
-for what arrives, `TAIL` after it for what was held back.
+only sends.  If it does not come back, others are woken for what arrives and for what it has left behind: `PROMISE`
+after it looked last, by whoever watches over promises, or if nobody does by the timer, `TAIL` after it wrote last.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, Micros
-from srtpy.internal.session.engine import Engine
+from srtpy.internal.session.engine import TIMER_SLACK, Engine
 
 RUN: Final = 44  # ours: packets one burst, and one GSO call, carries
 APART: Final[Micros] = 1 * MILLISECOND  # ours: who reads a disk in between may take so long
@@ -63,6 +63,7 @@ class Serving:
         engine, core = self._engine, self._engine.core
         if not self._is_patient(now):  # others do the same
             engine.intake.keep()
+            engine.served_until = 0
             engine.turn(now)
             return now
         until = now + STAY
@@ -101,6 +102,8 @@ class Serving:
             engine.intake.keep()
             engine.turn(now)
             engine.intake.promise(now + PROMISE)
+            if engine.intake.is_promised:  # whom a broken promise wakes sees to the rest and to the timer's duties
+                engine.serve_until(now + PROMISE + TIMER_SLACK)
         engine.serve_until(now + TAIL)
         if self._send(least, now):
             engine.flush_by = now + TAIL

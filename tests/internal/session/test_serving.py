@@ -97,24 +97,32 @@ def test_little_writes_close_together_leave_together() -> None:
     assert [size for burst in bursts for size in burst] == [RUN, RUN]
 
 
-def test_what_waits_for_more_is_seen_to_in_time() -> None:
+def test_what_waits_for_more_is_seen_to_by_whoever_hears_of_the_broken_promise() -> None:
     desk = Desk()
     desk.write(1, START)
     desk.write(RUN + 2, START + 200)
+    assert desk.duty(START + 200) > START + 50 * PROMISE // 3, "the timer thread need not wake for it"
+    desk.inbox.is_attended, desk.inbox.is_let_down = False, True
+    with desk.engine.lock:
+        desk.engine.receive(START + 200 + PROMISE)
+    assert desk.bursts == [RUN, 2]
+    assert desk.duty(START + 200 + PROMISE) == NEVER
+
+
+@pytest.mark.parametrize("burst", [0, RUN])
+def test_where_nobody_watches_promises_the_timer_sees_to_what_is_left(burst: int) -> None:
+    desk = Desk()
+    desk.wire.attend = lambda inbox, by: None  # type: ignore[method-assign]
+    desk.write(1, START)
+    desk.core.burst = burst  # 0: the pace holds it back
+    left = [*desk.write(RUN + 2, START + 200)]
+    assert left == [RUN][: bool(burst)]
     assert desk.duty(START + 200) == START + 200 + TAIL
     with desk.engine.lock:
         assert desk.engine.next_duty(START + 200 + TAIL) <= START + 200 + TAIL
+        desk.core.burst = RUN
         desk.engine.turn(START + 200 + TAIL)
-    assert desk.bursts == [RUN, 2]
-    assert desk.duty(START + 200 + TAIL) == NEVER
-
-
-def test_what_the_pace_holds_back_is_seen_to_in_time() -> None:
-    desk = Desk()
-    desk.write(1, START)
-    desk.core.burst = 0
-    assert desk.write(RUN, START + 200) == []
-    assert desk.duty(START + 200) == START + 200 + TAIL
+    assert desk.bursts == [*left, min(RUN, RUN + 2 - sum(left))]
 
 
 def test_a_busy_writer_reads_the_socket_now_and_then_and_nobody_else_does() -> None:
@@ -196,6 +204,8 @@ def test_a_writer_that_lacks_room_for_long_is_woken_by_others() -> None:
     assert stand_by(desk, late) == late
     assert not desk.inbox.is_attended
     assert desk.serving.wakes_at(NEVER, late) == NEVER
+    desk.core.deadline = late + 5
+    assert desk.duty(late) == late + 5, "the timer thread has its duties again"
 
 
 def test_a_writer_stays_for_what_is_due_before_it_could_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
