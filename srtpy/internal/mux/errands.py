@@ -22,7 +22,7 @@ from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
 from srtpy.internal.mux.inbox import Inbox
 
 MOMENT: Final[Micros] = 2 * MILLISECOND  # ours: then the socket is read again: the kernel holds 90 datagrams at least
-MOST_WAITING: Final = 128  # ours: inboxes; with more there is enough to do for the connections' own threads
+MOST_WAITING: Final = 1_000  # ours: inboxes; a thread woken for each costs more than this one needs for all
 
 
 class Errands:
