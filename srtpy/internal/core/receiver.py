@@ -7,12 +7,14 @@ application gets it (delivery.py), decrypting and repairing (stages before this 
 Draft: 3.1 "Data Packets", 4.8 "Acknowledgement and Lost Packet Handling".
 
 The very next packets, the usual case, are a run: what makes them one is seen in columns of their headers.  A run of
-a stream, with nothing before it that waits, is one row from the first: bytes that the reader gets as they are.
+a stream, or one that is a message, with nothing before it that waits, is one row from the first: bytes that the
+reader gets as they are.  Most messages of many packets are such a run: their last packet is shorter, and ends a read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Final, TypeAlias
 
 from srtpy.internal.buffer.receive import Delivered, ReceiveBuffer
@@ -21,7 +23,15 @@ from srtpy.internal.congestion.arrivals import Arrivals
 from srtpy.internal.core.counters import Counters
 from srtpy.internal.handshake.negotiation import Negotiated
 from srtpy.internal.packet.batch import Batch
-from srtpy.internal.packet.header import HEADER_SIZE, POSITION_SINGLE, RETRANSMITTED
+from srtpy.internal.packet.header import (
+    HEADER_SIZE,
+    POSITION_FIRST,
+    POSITION_LAST,
+    POSITION_MASK,
+    POSITION_MIDDLE,
+    POSITION_SINGLE,
+    RETRANSMITTED,
+)
 from srtpy.internal.seq.number import SEQ_HALF, SEQ_MASK, SequenceNumber, distance, precedes
 from srtpy.internal.tsbpd.timebase import TimeBase
 
@@ -42,6 +52,8 @@ LEFT: Final = -2  # ours: a finding's lateness that says nobody waits for the nu
 KIND_BYTE: Final = 4  # draft 3.1 "Data Packets": PP, O, KK and R are in the first byte of the second word
 NEARLY_FULL: Final = 16  # ours: a buffer with more room than a 16th is not full; a packet that has none is a stray
 BELATED_SHARE: Final = 0.2  # libsrt core.cpp handleSocketPacketReception: weight of a new sample of belated time
+POSITIONS: Final = (POSITION_FIRST, POSITION_MIDDLE, POSITION_LAST)
+POSITION_BITS: Final = POSITION_MASK >> 24  # ours: what of that byte is PP
 
 _SENT_ONCE: Final = bytes(byte for byte in range(256) if not byte << 24 & RETRANSMITTED)
 
@@ -99,7 +111,7 @@ class Receiver:
         self._arrivals.note_batch(batch.first, count, size, now)
         if not self._is_next_run(batch, payloads):
             return self._accept_each(_rows(batch, payloads), now)
-        if self._is_stream and not len(buffer):
+        if self._wants_all and not len(buffer) and (self._is_stream or _is_one_message(batch)):
             buffer.pass_on(_chunk(batch, payloads), count)
         else:
             buffer.append_run(_rows(batch, payloads))  # type: ignore[arg-type]  # no None in a run
@@ -247,6 +259,20 @@ class Receiver:
             return full + "most of them wait to be read; read faster, or raise recv_buf_size and fc"
         latency = self._time_base.latency / SECOND
         return full + f"at this rate a latency of {latency:g} s takes more; raise recv_buf_size and fc"
+
+
+def _is_one_message(batch: Batch) -> bool:
+    """Say whether a run is all packets of one message, the first, those between and the last, and nothing else."""
+    kinds, between = batch.column(KIND_BYTE), batch.count - 2
+    first, middle, last = (kinds[0] & ~POSITION_BITS | position >> 24 for position in POSITIONS)
+    if between < 0:
+        return kinds[0] == first | last
+    return (
+        kinds == bytes((first, *repeat(middle, between), last))
+        and batch.is_constant(KIND_BYTE + 3)
+        and batch.is_constant(KIND_BYTE + 2)
+        and batch.is_constant(KIND_BYTE + 1)
+    )
 
 
 def _rows(batch: Batch, payloads: Sequence[bytes | None] | None) -> list[Row]:

@@ -108,10 +108,10 @@ class Batch:
     def is_to_one(self) -> bool:
         """Whether all datagrams have the first one's destination."""
         return self.count == 1 or (
-            self._is_constant(DESTINATION_BYTE + 3)
-            and self._is_constant(DESTINATION_BYTE + 2)
-            and self._is_constant(DESTINATION_BYTE + 1)
-            and self._is_constant(DESTINATION_BYTE)
+            self.is_constant(DESTINATION_BYTE + 3)
+            and self.is_constant(DESTINATION_BYTE + 2)
+            and self.is_constant(DESTINATION_BYTE + 1)
+            and self.is_constant(DESTINATION_BYTE)
         )
 
     @property
@@ -124,9 +124,9 @@ class Batch:
         if low + count <= len(_COUNTING):
             return (
                 data[3::stride] == _COUNTING[low : low + count]
-                and self._is_constant(2)
-                and self._is_constant(1)
-                and self._is_constant(0)
+                and self.is_constant(2)
+                and self.is_constant(1)
+                and self.is_constant(0)
             )
         first = self.first[0]
         return [header[0] for header in self.headers] == list(range(first, first + count))
@@ -135,6 +135,11 @@ class Batch:
     def shortest(self) -> int:
         """The length of the last payload, which is the shortest."""
         return len(self.data) - (self.count - 1) * self.stride - HEADER_SIZE
+
+    def is_constant(self, place: int) -> bool:
+        """Whether a byte is the same in all headers."""
+        data = self.data
+        return data[place :: self.stride] == data[place : place + 1] * self.count
 
     def column(self, place: int) -> bytes:
         """Return one byte of each header."""
@@ -190,8 +195,3 @@ class Batch:
         size = len(self.data)
         whole = size - size % self.stride
         return (self.data if whole == size else memoryview(self.data)[:whole]), whole
-
-    def _is_constant(self, place: int) -> bool:
-        """Whether a byte is the same in all headers."""
-        data = self.data
-        return data[place :: self.stride] == data[place : place + 1] * self.count

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srtpy.internal.core.receiver import GAP, RESENT, Finding
-from srtpy.internal.packet.header import HEADER, RETRANSMITTED
+from srtpy.internal.packet.header import HEADER, IN_ORDER, POSITION_FIRST, POSITION_LAST, RETRANSMITTED
 from srtpy.internal.seq.number import SEQ_MASK
 from tests.internal.core.receiving import LATENCY, STARTS, ReceivingSide, batch, datagram
 
@@ -388,6 +388,64 @@ def test_a_stream_is_the_same_by_the_run_and_by_the_packet(
     assert (batched.buffer.base, batched.buffer.end) == (single.buffer.base, single.buffer.end)
     assert batched.buffer._rows == single.buffer._rows
     assert taken(batched) == taken(single)
+
+
+MESSAGES = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 8), st.integers(0, 40)), min_size=1, max_size=12)
+"""Messages on their way: how many packets, how long the last, whether (below 5) and where one thing is wrong."""
+
+
+@given(MESSAGES, st.sampled_from(STARTS), st.integers(1, 70), st.booleans(), st.sampled_from([0, IN_ORDER]))
+def test_messages_are_the_same_by_the_run_and_by_the_packet(
+    messages: list[tuple[int, int, int]], isn: int, size: int, is_read: bool, order: int
+) -> None:
+    """Read whole, cut, joined; with a packet sent again, of another message, without its first, or missing."""
+    agreed: dict[str, Any] = {"tsbpd_receive": False, "tlpktdrop": False, "message_api": True, "congestion": "file"}
+    batched, single = (ReceivingSide(isn, **agreed) for _ in range(2))
+    made: list[bytes] = []
+    seq = isn
+    for number, (count, tail, wrong) in enumerate(messages, 1):
+        for at in range(count):
+            info = order | number | (POSITION_FIRST if at == 0 else 0) | (POSITION_LAST if at == count - 1 else 0)
+            if wrong < 4 and at == count // 2:
+                info ^= (RETRANSMITTED, 1 << 20, POSITION_FIRST, 1)[wrong]
+            if wrong != 4 or at != count // 2:
+                payload = bytes([number]) * (8 if at < count - 1 else tail)
+                made.append(HEADER.pack(seq, info, at, 1) + payload)
+            seq = (seq + 1) & SEQ_MASK
+    for now, packets in enumerate(reads_of(made, size)):
+        findings = both_ways(batched, single, packets, now)
+        for side in (batched, single):
+            side.delivery.note_arrivals(now, findings)
+        assert list(batched.delivery.messages) == list(single.delivery.messages)
+        assert batched.buffer.handed_over() == single.buffer.handed_over()
+        if is_read:
+            assert taken(batched) == taken(single)
+    assert counted(batched) == counted(single)
+    assert (batched.buffer.base, batched.buffer.end) == (single.buffer.base, single.buffer.end)
+    assert batched.buffer._rows == single.buffer._rows
+
+
+def reads_of(made: list[bytes], size: int) -> Iterator[list[bytes]]:
+    """Cut datagrams into reads of at most so many; a shorter one is the last of its read."""
+    read: list[bytes] = []
+    for one in made:
+        if read and (len(read) == size or len(one) > len(read[0])):
+            yield read
+            read = []
+        read.append(one)
+        if len(one) < len(read[0]):
+            yield read
+            read = []
+    if read:
+        yield read
+
+
+def test_a_run_that_is_a_message_is_one_row_from_the_first() -> None:
+    side = ReceivingSide(tsbpd_receive=False, tlpktdrop=False, congestion="file")
+    infos = [POSITION_FIRST | 7, 7, 7, POSITION_LAST | 7]
+    side.hear(batch(*[HEADER.pack(n, info, 5, 1) + b"1234" for n, info in enumerate(infos)]), 0)
+    assert list(side.delivery.messages) == [(b"1234" * 4, 0, POSITION_FIRST | POSITION_LAST | 7, 5)]
+    assert side.buffer.unread() == 4
 
 
 def taken(side: ReceivingSide) -> bytes:
