@@ -309,7 +309,7 @@ def test_a_message_that_cannot_fit_is_refused_before_anything_is_sent(
 
 def test_a_stream_that_runs_out_of_time_says_how_much_was_taken() -> None:
     with pair(STREAM.replace(**SMALL)) as (a, b):
-        a.settimeout(0.1)
+        a.settimeout(0.7)
         with pytest.raises(DeadlineError) as caught:
             a.write(LARGE)
         taken = caught.value.bytes_taken

@@ -28,7 +28,7 @@ def test_what_is_left_open_does_not_keep_a_program_from_its_end(left: str) -> No
         script = "import srtpy\n" + LEFT_OPEN[left].replace("PORT", str(silent.getsockname()[1]))
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         done = subprocess.run(
-            [sys.executable, "-c", script], timeout=20, env=environment, capture_output=True, check=False
+            [sys.executable, "-c", script], timeout=60, env=environment, capture_output=True, check=False
         )
     assert done.returncode == 0, done.stderr
 

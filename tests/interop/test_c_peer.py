@@ -61,7 +61,7 @@ def test_every_message_arrives_once_in_order_and_both_count_alike(
     tries = []
     for _ in range(3):
         sent, got = stream(sender, receiver, sender_calls=sender_calls, count=2000)
-        assert sent["messages"] == got["messages"] == 2000
+        assert sent["messages"] == got["messages"] == 2000, f"{sent}\n{got}"
         assert got["missing"] == got["repeated"] == got["damaged"] == 0
         assert 2000 <= got["stats"]["received_unique"] <= sent["stats"]["sent_unique"] == 2000 + sent["tail"]
         assert sent["stats"]["acks_received"] <= got["stats"]["acks_sent"]
@@ -120,7 +120,7 @@ def test_messages_of_all_sizes(sender: type[PeerProcess], receiver: type[PeerPro
     if size > 1316:
         settings["payloadsize"] = size
     sent, got = stream(sender, receiver, sender_calls=True, **settings)
-    assert sent["messages"] == got["messages"] == 500
+    assert sent["messages"] == got["messages"] == 500, f"{sent}\n{got}"
     assert got["damaged"] == got["missing"] == 0
     assert got["bytes"] == 500 * size
 
@@ -131,7 +131,7 @@ def test_twenty_connections_from_one_port_into_one_listener(
 ) -> None:
     sent, got = stream(sender, receiver, sender_calls=True, connections=20, share_port=1, count=2000)
     assert got["connections"] == 20
-    assert sent["messages"] == got["messages"] == 2000
+    assert sent["messages"] == got["messages"] == 2000, f"{sent}\n{got}"
     assert got["missing"] == got["damaged"] == 0
 
 
