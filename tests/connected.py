@@ -13,7 +13,7 @@ from dataclasses import replace
 from srtpy.config import Config
 from srtpy.conn import Conn
 from srtpy.internal.clock.monotonic import now as monotonic_now
-from srtpy.internal.clock.units import Micros
+from srtpy.internal.clock.units import NEVER, Micros
 from srtpy.internal.core.connection import Connection
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
@@ -31,6 +31,8 @@ class Cable:
 
     def __init__(self, address: tuple[str, int], far_inbox: Inbox, from_here: Path) -> None:
         self.local_address = address
+        self.capacity = 3640
+        self.patience: Micros = NEVER
         self.is_plugged = True
         self.kinds: list[int] = []
         self._far_inbox = far_inbox

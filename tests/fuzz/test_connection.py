@@ -75,7 +75,7 @@ class Subject:
     def check(self) -> None:
         """Look at everything that could grow, and at when it wants to be woken."""
         connection, config = self.connection, self.config
-        buffer = connection._buffer
+        buffer = connection._receiver._buffer
         assert len(buffer) + len(connection.messages) <= config.effective_recv_buf_size
         assert len(buffer._rows) <= 2 * config.effective_recv_buf_size
         assert len(connection.losses.missing) <= config.effective_recv_buf_size
@@ -99,7 +99,7 @@ class Subject:
 
     def is_waiting_for_a_gap(self) -> bool:
         """Whether a reader that gives nothing up waits for what is missing."""
-        return self.connection._buffer.is_blocked and not self.config.effective_tlpktdrop
+        return self.connection._receiver._buffer.is_blocked and not self.config.effective_tlpktdrop
 
     def write(self, count: int) -> None:
         """Write as much of `count` messages as there is room for."""
@@ -201,7 +201,7 @@ class MadPeer(RuleBasedStateMachine):
     def data(self, place: int, count: int, info: int, late: int, size: int) -> None:
         connection, now = self.subject.connection, self.subject.now
         terms = connection.negotiated
-        first, stamp = connection._buffer.end + place, now - terms.peer_start - late * MILLISECOND
+        first, stamp = connection._receiver._buffer.end + place, now - terms.peer_start - late * MILLISECOND
         rows = [
             HEADER.pack((first + more) & 0x7FFFFFFF, info, stamp & 0xFFFFFFFF, terms.socket_id) + bytes(size)
             for more in range(count)
@@ -223,7 +223,7 @@ class MadPeer(RuleBasedStateMachine):
 
     @rule(first=PLACE, last=PLACE)
     def drop_request(self, first: int, last: int) -> None:
-        end = self.subject.connection._buffer.end
+        end = self.subject.connection._receiver._buffer.end
         self.control(ControlType.DROPREQ, 1, end + first & 0x7FFFFFFF, end + last & 0x7FFFFFFF)
 
     @rule(back=st.integers(-2, 40))

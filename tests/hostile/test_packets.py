@@ -80,7 +80,7 @@ class Talk:
 
     def arrived(self) -> None:
         """Wait until all that was said has arrived, read or not."""
-        until(lambda: core(self.conn)._buffer.end == (ISN + self.said) & 0x7FFFFFFF)
+        until(lambda: core(self.conn)._receiver._buffer.end == (ISN + self.said) & 0x7FFFFFFF)
 
 
 # ---- rows 10 and 11
@@ -184,7 +184,7 @@ def bad_naks(conn: srtpy.Conn) -> list[tuple[int, int, bytes]]:
 
 def bad_drop_requests(conn: srtpy.Conn) -> list[tuple[int, int, bytes]]:
     """Return requests that are reversed, huge, ahead, short, and about what is here."""
-    end = core(conn)._buffer.end
+    end = core(conn)._receiver._buffer.end
     ranges = ((10, 5), (-1, -9), (100_000, 200_000), (-(1 << 30), (1 << 30) - 1), (-8_192, -1), (-20, -10))
     found = [
         (int(ControlType.DROPREQ), 7, words(end + low & 0x7FFFFFFF, end + high & 0x7FFFFFFF)) for low, high in ranges
