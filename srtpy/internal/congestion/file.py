@@ -18,16 +18,20 @@ Where we differ, and why:
   round trip tells: while it shows no queue, losses up to a twentieth are the line's.  A queue we
   drain, by as much as it is long, an eighth at a time, and then come back a little slower than before (`COST`).
 - Company.  Whoever gives way to queues gets nothing beside libsrt, which does not.  Where the queue stays (`Path`
-  tells) we go by losses as well: 3 % slower, once in a round trip that loses more than a twentieth; libsrt's
-  random further times lengthen its periods without end when what it sends again is lost again.
+  tells) losses decide, as in libsrt, but evenly: each lost packet takes `PRICE` packets from a round trip, and what
+  is added does not depend on our own pace, so two of ours become alike.  libsrt hardly minds losses that come
+  singly, so the two numbers are such that at the loss it bears we have as much as it has.
+  Of a round no more than a tenth counts (`COUNTED`): a libsrt flow whose receiver woke late sends whole windows
+  several times over, at ten times the path's speed, for seconds, and does not mind how little the others send.
+- Alone too losses of more than a twentieth count while there is a queue: they are not the line's.
 - Steps.  The draft's B, the spare capacity, is what the path carries besides; a receiver that reads many packets
-  at once measures no more than what arrives.  So alone B is what we send already, or `LEAST_SPARE`, and when
-  nothing has slowed us down for long the steps become larger.  In company it is a ninth of the most that was
-  ever measured, for a fast flow and a slow one alike, which evens them out.  No step exceeds an
-  eighth a round trip.
-- Bounds.  No pace is much faster than what arrives (`OVERSHOOT`), so an application that pauses, or a bottleneck, does
-  not let it run away.  None is so slow that the least window, 16 packets, would not leave in a round trip:
-  libsrt's flow that loses its first packets crawls for a minute.
+  at once measures no more than what arrives.  So B is a ninth of the most that was ever measured, for a fast flow
+  and a slow one alike, alone not less than `LEAST_SPARE`.  When nothing has slowed us down for long the steps
+  become larger; in company they make up for acknowledgements that come rarely, because much is lost.
+  No step exceeds an eighth a round trip, in company a sixteenth.
+- Bounds.  No pace is much faster than what arrives (`OVERSHOOT`, `LEAD`), so an application that pauses, or a
+  bottleneck, does not let it run away.  None is so slow that the least window, 16 packets, would not leave in a
+  round trip: libsrt's flow that loses its first packets crawls for a minute.
 - The window does not pace: it leaves room for what is acknowledged late because something before it was lost.
 - Slowing down does not go to the next whole microsecond: at short periods that is a fifth and not 3 %.
 - What is lost of the first window does not end slow start: the peer was not ready yet.
@@ -52,23 +56,28 @@ FIRST_PERIOD: Final = 1.0  # draft 5.2.1.1 "Slow Start": PKT_SND_PERIOD, microse
 SPARE_WINDOW: Final = 16  # draft 5.2.1.2 "Congestion Avoidance": packets beside what fills the path
 INCREASE: Final = 1.5e-6  # draft 5.2.1.2 "Congestion Avoidance": beta
 NEAR: Final = 9  # draft 5.2.1.2 "Congestion Avoidance": in company no more than a ninth of the capacity is spare
-DECREASE: Final = 1.03  # draft 5.2.1.2 "Congestion Avoidance": the period's growth when something is lost
 WARNING_FACTOR: Final = 1.125  # libsrt core.cpp processCtrl UMSG_CGWARNING
 WARNED_AT_MOST: Final = 2.0  # ours: warnings until the next acknowledgement slow down so much and no more
 STARTING_PERIOD: Final = 10.0  # ours: microseconds a libsrt receiver needs for a packet
 SHORTEST_PERIOD: Final = 1.0  # draft 5.2.1.1 "Slow Start": PKT_SND_PERIOD of an unlimited sender, microseconds
 HARMLESS_PACKETS: Final = 3  # ours: a twentieth of slow start's first windows would be less than one packet
 PATIENT_TRIPS: Final = 3  # ours: a packet lost twice is acknowledged, with all after it, in its third round trip
+LOSING_TRIPS: Final = 4  # ours: the same where a third may be lost
 LEAST_SPARE: Final = 834.0  # ours: packets a second; 10 Mbit/s, from which on a step is a tenth of a packet
 CAREFUL: Final[Micros] = 200 * MILLISECOND  # ours: the steps grow by one of theirs in so long
 BOLDEST: Final = 10.0  # ours: the largest step, in draft's steps
-BOLD: Final = 2.0  # ours: the least in company, where our receivers cannot measure the capacity as libsrt's do
+BOLD: Final = 1.4  # ours: in company, where libsrt, which does not slow down for single losses, takes as much
+PRICE: Final = 0.75  # ours: packets a round trip fewer for each that is lost; at BOLD a third of 100 Mbit/s loses 7 %
 GROWTH: Final = 0.125  # ours: a round trip must show a queue before it is long
 OVERSHOOT: Final = 1.08  # ours: faster than this the queue would be long before it is seen
-CONTEST: Final = 12.0  # ours: the same in company, where most of what is sent may be lost
+MOST_STEPS: Final = 10.0  # ours: where much is lost acknowledgements are rare
+LEAD: Final = 150.0  # ours: packets a second; what steps add until the receiver's measurement shows it
+CONTEST: Final = 4.0  # ours: the same in company, where most of what is sent may be lost
 LEAST_YIELD: Final = 0.03  # ours: the draft's own step back
 MOST_YIELD: Final = 0.125  # ours: what drains a queue of a round trip in eight
-COST: Final = 1.06  # ours: times the period, what a queue costs when it has drained; twice the draft's step back
+COST: Final = (
+    1.1  # ours: times the period, what a queue costs when it has drained; a small flow finds room within seconds
+)
 FURTHEST: Final = 1.4  # ours: times the period, the most that one queue is worth
 
 
@@ -112,8 +121,9 @@ class FileCC(Controller):
         if self._path.acknowledged(seq, feedback, round_trip, now) and not self._is_starting:
             self._give_way(round_trip, now)
         if now - self._stepped_at >= RATE_INTERVAL:
+            steps = min((now - self._stepped_at) / RATE_INTERVAL, MOST_STEPS)
             self._stepped_at = now
-            self._step(seq, round_trip, now)
+            self._step(seq, steps, round_trip, now)
         self._show()
 
     def lost(
@@ -125,17 +135,19 @@ class FileCC(Controller):
         round_trip: Micros,
         now: Micros,
     ) -> None:
-        """End slow start; slow down in company, if much is lost."""
+        """End slow start; slow down in company, and for more than the line's own losses where there is a queue."""
         if self._is_unproven:
             return
         path = self._path
-        path.lost(packets)
+        counted = path.lost(packets, (2 * round_trip + RATE_INTERVAL) / self._pace)
         if self._is_starting:
             if not path.is_clear or path.is_losing(HARMLESS_PACKETS):
                 self._end_slow_start(round_trip, now)
-        elif path.is_shared and path.is_losing() and now - self._slowed_at >= round_trip:
+        elif path.is_shared or (path.is_losing() and not path.is_clear):
             self._slowed_at = now
-            self._pace = min(self._pace * DECREASE, slowest(round_trip))
+            rate = SECOND / self._pace
+            less = rate - PRICE * counted * SECOND / (round_trip + RATE_INTERVAL)
+            self._pace = min(SECOND / max(less, rate / 2), slowest(round_trip))
         self._show()
 
     def timed_out(self, feedback: Feedback, round_trip: Micros, now: Micros) -> None:
@@ -156,8 +168,8 @@ class FileCC(Controller):
 
     # ---- the steps -------------------------------------------------------------------------
 
-    def _step(self, seq: SequenceNumber, round_trip: Micros, now: Micros) -> None:
-        """Take one step of slow start or avoidance."""
+    def _step(self, seq: SequenceNumber, steps: float, round_trip: Micros, now: Micros) -> None:
+        """Take one step of slow start, or so many of avoidance."""
         if self._is_starting:
             # libsrt congctl.cpp updateSndPeriod: seqlen counts both ends, one more than was acknowledged
             self._window += span(self._acknowledged, seq)
@@ -167,19 +179,31 @@ class FileCC(Controller):
             self._end_slow_start(round_trip, now)
         path = self._path
         self._pace = min(self._pace, slowest(round_trip))  # which the handshake may have made out to be far longer
-        rate = SECOND / self._pace
         boldness = min(max((now - self._slowed_at) / CAREFUL, 1.0), BOLDEST)
-        bound = SECOND / (max(path.rate, 1) * (CONTEST if path.is_shared else OVERSHOOT))
+        bound = SECOND / self._fastest
         if self._pace > bound and (path.is_shared or path.is_clear):
-            spare = min(path.capacity / NEAR, path.capacity - rate) if path.is_shared else max(rate, LEAST_SPARE)
-            self._speed_up(spare, max(boldness, BOLD) if path.is_shared else boldness, round_trip)
+            if path.is_shared:
+                self._speed_up(steps * BOLD, GROWTH / 2 * steps, round_trip)
+            else:
+                self._speed_up(boldness, GROWTH, round_trip)
             self._pace = max(self._pace, bound)
         # draft 5.2.1.2 "Congestion Avoidance": CWND_SIZE = RECEIVING_RATE * (RTT + RC_INTERVAL) / 1000000 + 16
-        self._window = (PATIENT_TRIPS * round_trip + RATE_INTERVAL) / self._pace + SPARE_WINDOW
+        trips = LOSING_TRIPS if path.is_shared else PATIENT_TRIPS
+        self._window = (trips * round_trip + RATE_INTERVAL) / self._pace + SPARE_WINDOW
 
-    def _speed_up(self, spare: float, boldness: float, round_trip: Micros) -> None:
-        """Take a step towards `spare` packets a second more, `boldness` times the draft's."""
-        fastest = self._pace / (1 + GROWTH * RATE_INTERVAL / max(round_trip, RATE_INTERVAL))
+    @property
+    def _fastest(self) -> float:
+        """How many packets a second may leave, by how many arrive."""
+        arriving = max(self._path.rate, 1)
+        if self._path.is_shared:
+            return arriving * CONTEST
+        return max(arriving * OVERSHOOT, arriving + min(arriving / 2, LEAD))
+
+    def _speed_up(self, boldness: float, growth: float, round_trip: Micros) -> None:
+        """Take a step of avoidance, `boldness` times the draft's, but not faster than by `growth` a round trip."""
+        path = self._path
+        spare = max(path.capacity / NEAR, 0 if path.is_shared else LEAST_SPARE)
+        fastest = self._pace / (1 + growth * RATE_INTERVAL / max(round_trip, RATE_INTERVAL))
         self._pace = max(faster(self._pace, step(spare, self._mss) * boldness), fastest)
 
     def _give_way(self, round_trip: Micros, now: Micros) -> None:

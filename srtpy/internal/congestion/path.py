@@ -31,6 +31,7 @@ LEAST_QUEUE: Final[Micros] = 5 * MILLISECOND  # ours: threads that wake late loo
 NEAR_BY: Final[Micros] = 10 * MILLISECOND  # ours: on a path so short it is mostly the machines that are busy
 QUEUE_SHARE: Final = 8  # ours: on long paths an eighth of the round trip may be chance
 TOLERATED: Final = 0.05  # ours: libsrt's rule of 2 % is about what waits at once, which is less than is lost in a round
+COUNTED: Final = 0.1  # ours: where libsrt loses half for seconds we would be left with nothing
 STUBBORN: Final = 5  # ours: rounds in which an eighth less would have drained all that two round trips can queue
 DOUBTFUL: Final = 2  # ours: rounds after which losses count; those of slow start are our own
 DRAINING: Final = 0.8  # ours: less than that share of a queue is left after a round that drains it
@@ -110,9 +111,11 @@ class Path:
         self.rate = min(feedback.delivery_rate, max(self._best)) or feedback.delivery_rate
         return is_over
 
-    def lost(self, packets: int) -> None:
-        """Learn that so many packets are to be sent again."""
-        self._losses += packets
+    def lost(self, packets: int, carried: float) -> int:
+        """Learn that so many packets are to be sent again; return how many count, of what a round carries."""
+        limit = int(carried * COUNTED)
+        before, self._losses = min(self._losses, limit), self._losses + packets
+        return min(self._losses, limit) - before
 
     def is_losing(self, allowance: int = 0) -> bool:
         """Say whether this round loses more than `TOLERATED`, and more than `allowance` packets."""

@@ -16,8 +16,10 @@ from srtpy.internal.congestion.file import (
     CAREFUL,
     COST,
     FURTHEST,
+    LEAD,
     LEAST_SPARE,
     OVERSHOOT,
+    PRICE,
     STARTING_PERIOD,
     FileCC,
     faster,
@@ -335,21 +337,72 @@ def test_a_queue_of_others_gives_back_what_it_cost() -> None:
     assert path.controller.period <= before
 
 
-def test_in_company_much_loss_slows_down_once_a_round_trip() -> None:
-    path = Path()
+@pytest.mark.parametrize("isn", STARTS)
+def test_in_company_each_lost_packet_takes_three_quarters_of_one_from_a_round_trip(isn: int) -> None:
+    path = Path(isn)
     path.share()
-    percent = 5000 * (4 * RTT + 10 * MILLISECOND) // SECOND // 100  # of what left in a round
+    before = SECOND / path.controller.period
+    path.lose(10)
+    assert SECOND / path.controller.period == pytest.approx(before - 10 * PRICE * SECOND / (RTT + 10 * MILLISECOND))
+
+
+def test_of_a_round_no_more_than_a_tenth_counts_as_lost() -> None:
+    path, other = Path(), Path()
+    path.share()
+    other.share()
+    carried = (2 * RTT + 10 * MILLISECOND) / path.controller.period
+    path.lose(int(carried * 0.1))
+    other.lose(int(carried * 0.5))
+    assert path.controller.period == other.controller.period
+    period = path.controller.period
+    path.lose(10)
+    assert path.controller.period == period, "not before the next round"
+
+
+def test_losses_with_a_queue_slow_down_alone_too_if_they_are_many() -> None:
+    path = Path()
+    path.avoid(5000)
+    path.rounds(2)
+    path.send(450)
+    path.ack(100, RTT + 20 * MILLISECOND)
     before = path.controller.period
-    path.now += RTT
-    path.lose(4 * percent)
-    assert path.controller.period == before, "four percent"
-    path.lose(2 * percent)
-    assert path.controller.period == pytest.approx(before * 1.03)
-    path.lose(20 * percent)
-    assert path.controller.period == pytest.approx(before * 1.03)
-    path.now += RTT
-    path.lose(1)
-    assert path.controller.period == pytest.approx(before * 1.03**2)
+    path.lose(15)
+    assert path.controller.period == before, "a twentieth is the line's"
+    path.lose(15)
+    assert path.controller.period > before
+
+
+def test_in_company_a_step_does_not_depend_on_the_own_pace() -> None:
+    """Which evens out two of ours: what they lose does depend on it."""
+    steps = []
+    for rate in (2000, 5000):
+        path = Path()
+        path.share(rate, 20_000)
+        before = SECOND / path.controller.period
+        path.ack(1, 2 * RTT)
+        steps.append(SECOND / path.controller.period - before)
+    assert steps[0] == pytest.approx(steps[1], rel=1e-3)
+    assert steps[0] == pytest.approx(0.1 * BOLD * 100, rel=1e-3)
+
+
+def test_who_hears_rarely_makes_up_for_the_steps_between_but_not_for_a_pause() -> None:
+    for after, steps in ((30, 3), (100, 10), (5000, 10)):
+        path = Path()
+        path.share()
+        path.measure(5000, 20_000)
+        before = SECOND / path.controller.period
+        path.ack(1, 2 * RTT, after=after * MILLISECOND)
+        assert SECOND / path.controller.period - before == pytest.approx(steps * 0.1 * BOLD * 100, rel=0.02)
+
+
+def test_a_slow_flow_may_be_ahead_of_what_arrives_by_more_than_a_fast_one() -> None:
+    for rate, fastest in ((400, 400 + LEAD), (5000, 5000 * OVERSHOOT)):
+        path = Path()
+        path.avoid(rate)
+        for _ in range(300):
+            path.measure(rate, 1)
+            path.ack(0)
+        assert SECOND / path.controller.period == pytest.approx(fastest, rel=0.01)
 
 
 def test_in_company_the_steps_go_on_whatever_is_lost() -> None:
@@ -364,11 +417,11 @@ def test_in_company_the_steps_go_on_whatever_is_lost() -> None:
 def test_nothing_makes_a_flow_so_slow_that_sixteen_packets_would_not_leave_in_a_round_trip() -> None:
     path = Path()
     path.share()
+    path.measure(4, 20_000)  # so little arrives that no step is taken
     for _ in range(1000):
-        path.now += RTT
-        path.send(1)
-        path.lose(100)
-    assert path.controller.period == slowest(RTT)
+        path.lose(100, 2 * RTT)
+        path.ack(1, 2 * RTT, after=5 * RTT)
+    assert path.controller.period == slowest(2 * RTT)
 
 
 # ---- limits ------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ class Trip:
 
     def round(self, rtt: Micros = RTT, losses: int = 0, packets: int = 100) -> None:
         self.path.sent += packets
-        self.path.lost(losses)
+        self.path.lost(losses, packets)
         self.seq = (self.seq + packets) & SEQ_MASK
         self.now += 2 * rtt + 10 * MILLISECOND
         assert self.path.acknowledged(self.seq, measured(), rtt, self.now)
@@ -171,10 +171,19 @@ def test_a_queue_drains_when_a_fifth_is_gone_in_a_round() -> None:
 
 def test_losses_are_held_against_what_left() -> None:
     path = Path(0)
-    path.lost(3)
+    path.lost(3, 100)
     assert path.is_losing()
     assert not path.is_losing(3), "unless so few may be"
     path.sent = 60
     assert not path.is_losing()
-    path.lost(1)
+    path.lost(1, 100)
     assert path.is_losing()
+
+
+@pytest.mark.parametrize("isn", STARTS)
+def test_of_what_a_round_carries_a_tenth_counts_as_lost(isn: int) -> None:
+    path = Path(isn)
+    assert [path.lost(packets, 100) for packets in (4, 4, 4, 4)] == [4, 4, 2, 0]
+    path.acknowledged(isn, measured(), RTT, SECOND)
+    path.acknowledged(isn, measured(), RTT, 2 * SECOND)
+    assert path.lost(50, 100) == 10, "in the next round again"
