@@ -14,7 +14,6 @@ reader gets as they are.  Most messages of many packets are such a run: their la
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import repeat
 from typing import Final, TypeAlias
 
 from srtpy.internal.buffer.receive import Delivered, ReceiveBuffer
@@ -28,7 +27,6 @@ from srtpy.internal.packet.header import (
     POSITION_FIRST,
     POSITION_LAST,
     POSITION_MASK,
-    POSITION_MIDDLE,
     POSITION_SINGLE,
     RETRANSMITTED,
 )
@@ -52,8 +50,9 @@ LEFT: Final = -2  # ours: a finding's lateness that says nobody waits for the nu
 KIND_BYTE: Final = 4  # draft 3.1 "Data Packets": PP, O, KK and R are in the first byte of the second word
 NEARLY_FULL: Final = 16  # ours: a buffer with more room than a 16th is not full; a packet that has none is a stray
 BELATED_SHARE: Final = 0.2  # libsrt core.cpp handleSocketPacketReception: weight of a new sample of belated time
-POSITIONS: Final = (POSITION_FIRST, POSITION_MIDDLE, POSITION_LAST)
-POSITION_BITS: Final = POSITION_MASK >> 24  # ours: what of that byte is PP
+POSITION_BYTE: Final = POSITION_MASK >> 24  # ours: what of that byte is PP
+FIRST_BYTE: Final = POSITION_FIRST >> 24  # ours: and what it is in a message's first packet
+LAST_BYTE: Final = POSITION_LAST >> 24  # ours: and in its last
 
 _SENT_ONCE: Final = bytes(byte for byte in range(256) if not byte << 24 & RETRANSMITTED)
 
@@ -263,12 +262,14 @@ class Receiver:
 
 def _is_one_message(batch: Batch) -> bool:
     """Say whether a run is all packets of one message, the first, those between and the last, and nothing else."""
-    kinds, between = batch.column(KIND_BYTE), batch.count - 2
-    first, middle, last = (kinds[0] & ~POSITION_BITS | position >> 24 for position in POSITIONS)
-    if between < 0:
-        return kinds[0] == first | last
+    kinds, count = batch.column(KIND_BYTE), batch.count
+    middle = kinds[0] & ~POSITION_BYTE
+    if count == 1:
+        return kinds[0] == middle | FIRST_BYTE | LAST_BYTE
     return (
-        kinds == bytes((first, *repeat(middle, between), last))
+        kinds[0] == middle | FIRST_BYTE
+        and kinds[-1] == middle | LAST_BYTE
+        and kinds.count(middle) == count - 2
         and batch.is_constant(KIND_BYTE + 3)
         and batch.is_constant(KIND_BYTE + 2)
         and batch.is_constant(KIND_BYTE + 1)
