@@ -176,7 +176,7 @@ def test_a_full_receive_buffer_stops_the_sender_until_something_is_read(
         Bytes(world, world.a, 1_456_000, 1)
     world.run_for(20 * SECOND)
     receiver, sender = world.b.end, world.a.end.sender
-    assert receiver._buffer.handed_over() <= 99
+    assert receiver._receiver._buffer.handed_over() <= 99
     assert sender.flow_window == 0
     assert sender.room() < 11
     assert not world.a.news
