@@ -55,6 +55,10 @@ WHOLE: Final = 255
 
 WORST_FIRST: Final = (Status.DISK, Status.CHECKSUM, Status.SOURCE, Status.PROTOCOL, Status.REFUSED, Status.FAILED)
 
+NO_ROOM: Final = (
+    "the receiver's disk has no room for it; free some there and run both commands again, then it goes on from where"
+    " it stands, or choose another folder"
+)
 MEANING: Final[dict[Verdict, tuple[Status, str]]] = {
     Verdict.WHOLE: (Status.WHOLE, "whole"),
     Verdict.DIFFERS: (Status.CHECKSUM, "what arrived has another SHA-256 than what was sent"),
@@ -63,7 +67,7 @@ MEANING: Final[dict[Verdict, tuple[Status, str]]] = {
     Verdict.IN_THE_WAY: (Status.REFUSED, "something that is no file (or no folder) of that name is in the way"),
     Verdict.BUSY: (Status.REFUSED, "somebody else is receiving this very file"),
     Verdict.DENIED: (Status.REFUSED, "the receiver has no right to write there"),
-    Verdict.NO_ROOM: (Status.DISK, "the receiver's disk has no room for it"),
+    Verdict.NO_ROOM: (Status.DISK, NO_ROOM),
     Verdict.DISK: (Status.DISK, "the receiver's disk failed"),
 }
 

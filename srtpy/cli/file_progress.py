@@ -31,8 +31,10 @@ class Rate:
     def note(self, moved: int) -> float:
         """Learn how many bytes have moved by now; return the rate."""
         now = self._clock()
-        if moved < self._seen[-1][1]:  # counted anew, for somebody else: what was before would hold the rate down
-            self._seen = deque([(self._seen[-1][0], 0)])
+        if moved < self._seen[-1][1]:
+            # counted anew for somebody else, or what was on the way is lost: neither what was before nor what had
+            # moved by then is part of the rate
+            self._seen = deque([(self._seen[-1][0], moved)])
         self._seen.append((now, moved))
         while len(self._seen) > 2 and self._seen[1][0] <= now - WINDOW:
             self._seen.popleft()

@@ -7,8 +7,9 @@ import io
 import pytest
 
 from srtpy.cli import file_progress
-from srtpy.cli.file_outcome import STATUSES, Status, Tally
+from srtpy.cli.file_outcome import MEANING, STATUSES, Status, Tally
 from srtpy.cli.file_progress import Display, Rate, arrived, line
+from srtpy.cli.file_words import Verdict
 
 
 class Screen(io.StringIO):
@@ -41,6 +42,17 @@ def test_the_rate_begins_anew_when_somebody_else_sends() -> None:
         now[0] = second
         found = rate.note(moved)
     assert found == 3000
+
+
+def test_what_is_lost_on_the_way_does_not_make_the_rate_that_of_everything_so_far() -> None:
+    """A connection that comes back counts from where the receiver stands, not all of it in its first second."""
+    now = [0.0]
+    rate = Rate(lambda: now[0])
+    found = 0.0
+    for second, moved in ((100, 100_000), (101, 99_000), (102, 100_000), (103, 101_000)):
+        now[0] = second
+        found = rate.note(moved)
+    assert found == pytest.approx(2000 / 3)
 
 
 def test_a_line() -> None:
@@ -180,3 +192,9 @@ def test_of_several_failures_the_worst_counts() -> None:
 def test_every_status_is_told() -> None:
     for status in Status:
         assert f"\n  {int(status):<5}" in STATUSES
+
+
+def test_a_full_disk_comes_with_what_to_do() -> None:
+    status, text = MEANING[Verdict.NO_ROOM]
+    assert status is Status.DISK
+    assert all(advice in text for advice in ("free some", "run both commands again", "another folder"))
