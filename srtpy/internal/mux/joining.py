@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
+from srtpy.internal.clock.units import Micros
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.packet.batch import Batch
@@ -26,7 +27,7 @@ JOIN_LIMIT: Final = 128  # ours: datagrams a batch; a connection holds its lock 
 class Joiner:
     """Builds batches from reads of one datagram, or of several that the kernel has joined (GRO)."""
 
-    __slots__ = ("_counters", "_done", "_joined", "_open", "_path", "_pieces", "_stride")
+    __slots__ = ("_arrived", "_counters", "_done", "_joined", "_open", "_path", "_pieces", "_stride")
 
     def __init__(self, counters: MuxCounters) -> None:
         self._counters = counters
@@ -36,11 +37,12 @@ class Joiner:
         self._joined = 0
         self._open = False
         self._path: Path | None = None
+        self._arrived: Micros = 0
 
-    def add(self, data: bytes | memoryview, stride: int, path: Path) -> None:
+    def add(self, data: bytes | memoryview, stride: int, path: Path, arrived: Micros = 0) -> None:
         """Take datagrams of `stride` bytes end to end (0: one datagram) from one peer, whose path is one object.
 
-        `data` must stay as it is until `take`.
+        `data` must stay as it is until `take`.  A batch has arrived when the last of it has; 0: nobody knows.
         """
         size = len(data)
         if not stride or stride > size:
@@ -52,7 +54,7 @@ class Joiner:
         if stride > LARGEST_DATAGRAM:
             self._counters.malformed += count
             if tail:  # somebody else may have written it in the peer's name, and the kernel joined it to the peer's own
-                self.add(data[size - tail :], 0, path)
+                self.add(data[size - tail :], 0, path, arrived)
             return
         if 0 < tail < HEADER_SIZE:
             self._counters.malformed += 1
@@ -62,7 +64,8 @@ class Joiner:
             count += 1
         if count >= LARGE:
             self._finish()
-            self._done.append((Batch(bytes(data), stride), path))
+            self._arrived = arrived
+            self._close(Batch(bytes(data), stride), path)
             return
         alike = stride == self._stride or (count == 1 and size < self._stride)
         if not (self._open and alike and path is self._path and self._joined + count <= JOIN_LIMIT):
@@ -71,6 +74,7 @@ class Joiner:
             self._path = path
         self._pieces.append(data)
         self._joined += count
+        self._arrived = arrived
         self._open = not size % self._stride  # a shorter one is always the last
 
     def take(self) -> Reads:
@@ -90,7 +94,11 @@ class Joiner:
 
     def _finish(self) -> None:
         if self._path is not None and self._pieces:
-            self._done.append((Batch(b"".join(self._pieces), self._stride), self._path))
+            self._close(Batch(b"".join(self._pieces), self._stride), self._path)
         self._pieces.clear()
         self._joined = 0
         self._open = False
+
+    def _close(self, batch: Batch, path: Path) -> None:
+        batch.arrived = self._arrived
+        self._done.append((batch, path))

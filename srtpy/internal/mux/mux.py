@@ -264,7 +264,8 @@ class Mux:
         deliver = self._routes.deliver
         total = data = 0
         for batch, path in reads:
-            batch.arrived = instant
+            if not batch.arrived:
+                batch.arrived = instant
             deliver(batch, path, tell)
             total += batch.count
             if batch.first[0] < CONTROL:

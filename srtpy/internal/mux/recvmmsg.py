@@ -1,7 +1,7 @@
 """Reading many datagrams with one system call: recvmmsg, through ctypes.
 
 Lives here: the C structures' layout, one set of buffers used again and again, control
-messages beside a datagram (GRO's segment size, the address of ours it came to).
+messages beside a datagram (GRO's segment size, the address of ours it came to, and when).
 Never here: what a batch may hold (joining.py), when to read (mux.py).
 Source: Linux recvmmsg(2), cmsg(3), udp(7); layouts of 64-bit Linux, which `is_available` checks.
 """
@@ -18,10 +18,12 @@ import struct
 import sys
 from typing import Final
 
+from srtpy.internal.clock.units import Micros
 from srtpy.internal.mux.address import PATHS_KEPT, Path, Paths, decode_packet_info, decode_sockaddr
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.mux.joining import JOIN_LIMIT, LARGEST_DATAGRAM, Joiner, Reads
 from srtpy.internal.mux.options import SOL_UDP, UDP_GRO, ask_for_joined_reads
+from srtpy.internal.mux.stamps import SO_TIMESTAMPNS, STAMP_LEVEL, Stamps, ask_for_stamps
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import HEADER_SIZE
 
@@ -29,13 +31,17 @@ MESSAGES: Final = JOIN_LIMIT  # ours: a call; 64 to 256 cost the same a datagram
 SLOT: Final = 65_536 + 192  # ours: the largest datagram; not a power of two, or all slots share one cache set
 AT_ONCE: Final = 1 << 19  # ours: bytes a call where the kernel joins datagrams; what is taken up next is in the cache
 NAME: Final = 32  # ours: room for sockaddr_in6 (28), rounded up
-CONTROL_ROOM: Final = 96  # ours: room for GRO (24), IP_PKTINFO (32) and IPV6_PKTINFO (40) together
+CONTROL_ROOM: Final = 128  # ours: room for a time (32), GRO (24), IP_PKTINFO (32) and IPV6_PKTINFO (40) together
 ENVELOPE: Final = NAME + CONTROL_ROOM  # ours: what travels beside one datagram
 
 _MMSGHDR: Final = struct.Struct("=QIxxxxQQQQiIII")  # mmsghdr: name, its length, iovec, 1, control, its length, flags
 _IOVEC: Final = struct.Struct("=QQ")
 _ROW: Final = struct.Struct("=40xQIxxxxIxxxx")  # of an mmsghdr, what the kernel tells: control length, flags, length
 _CMSGHDR: Final = struct.Struct("=Qii")
+_STAMP: Final = struct.Struct(f"={NAME}xQiiqq{CONTROL_ROOM - 32}x")  # of an envelope: what the kernel tells first
+TIME_AT: Final = NAME + _CMSGHDR.size  # ours: in an envelope, when the datagram arrived
+TIME_SIZE: Final = 16  # ours: a timespec's bytes
+NO_TIME: Final = bytes(TIME_SIZE)  # ours: put in its place, so that datagrams alike look alike
 _INT: Final = struct.Struct("=i")
 
 
@@ -83,14 +89,15 @@ class ManyReader:
         "_most",
         "_name_size",
         "_paths",
-        "_rows",
         "_slots",
         "_socket",
+        "_stamps",
         "_template",
     )
 
     def __init__(self, sock: socket.socket, counters: MuxCounters) -> None:
         ask_for_joined_reads(sock)
+        self._stamps = Stamps() if ask_for_stamps(sock) else None
         self._socket = sock
         self._joiner = Joiner(counters)
         self._paths = Paths()
@@ -106,7 +113,6 @@ class ManyReader:
         self._fill_in(_address_of(data))
         view = memoryview(data)
         self._slots = [view[start : start + SLOT] for start in range(0, MESSAGES * SLOT, SLOT)]
-        self._rows = memoryview(self._headers)
         self._template = bytes(self._headers)
         self._blank = bytes(self._envelopes)
         self._most = MESSAGES
@@ -141,12 +147,13 @@ class ManyReader:
                 raise OSError(code, os.strerror(code))
             return []
         used = count * _MMSGHDR.size
-        rows: list[tuple[int, int, int]] = list(_ROW.iter_unpack(self._rows[:used]))
+        rows: list[tuple[int, int, int]] = list(_ROW.iter_unpack(memoryview(self._headers)[:used]))
+        arrivals = self._arrivals(count)
         if self._is_one_run(rows):
-            reads = self._take_run(rows)
+            reads = self._take_run(rows, arrivals[-1])
             self._most = MESSAGES
         else:
-            reads = self._take_each(rows)
+            reads = self._take_each(rows, arrivals)
             self._most = min(MESSAGES, max(AT_ONCE // max(1, *[length for _, _, length in rows]), 1))
         self._headers[:used] = self._template[:used]
         used = count * ENVELOPE
@@ -160,6 +167,27 @@ class ManyReader:
         self._envelopes[:] = self._blank
         self._joiner.forget()
 
+    def _arrivals(self, count: int) -> list[Micros]:
+        """Return when each datagram arrived, 0 where the kernel does not say; its words for that are blanked."""
+        stamps, envelopes = self._stamps, self._envelopes
+        if stamps is None:
+            return [0] * count
+        stamps.begin()
+        end = count * ENVELOPE
+        with memoryview(envelopes) as view, view[:end] as told:
+            arrivals = [
+                stamps.instant(seconds, nanoseconds) if (level, kind) == (STAMP_LEVEL, SO_TIMESTAMPNS) else 0
+                for _, level, kind, seconds, nanoseconds in _STAMP.iter_unpack(told)
+            ]
+        if not all(arrivals):
+            self._stamps = None  # this kernel tells something else first, or nothing
+        elif count == 1:
+            envelopes[TIME_AT : TIME_AT + TIME_SIZE] = NO_TIME
+        else:
+            for place in range(TIME_AT, TIME_AT + TIME_SIZE):
+                envelopes[place:end:ENVELOPE] = self._blank[:count]
+        return arrivals
+
     def _is_one_run(self, rows: list[tuple[int, int, int]]) -> bool:
         """Whether these are whole datagrams of one size from one peer, none joined by the kernel."""
         count = len(rows)
@@ -171,16 +199,17 @@ class ManyReader:
             and not self._sender(0, rows[0][0])[0]
         )
 
-    def _take_run(self, rows: list[tuple[int, int, int]]) -> Reads:
+    def _take_run(self, rows: list[tuple[int, int, int]], arrived: Micros) -> Reads:
         length = rows[0][2]
-        data = b"".join([slot[:length] for slot in self._slots[: len(rows)]])
-        return [(Batch(data, length), self._sender(0, rows[0][0])[1])]
+        batch = Batch(b"".join([slot[:length] for slot in self._slots[: len(rows)]]), length)
+        batch.arrived = arrived
+        return [(batch, self._sender(0, rows[0][0])[1])]
 
-    def _take_each(self, rows: list[tuple[int, int, int]]) -> Reads:
+    def _take_each(self, rows: list[tuple[int, int, int]], arrivals: list[Micros]) -> Reads:
         joiner = self._joiner
         for index, (control, _, length) in enumerate(rows):
             stride, path = self._sender(index, control)
-            joiner.add(self._slots[index][:length], stride, path)
+            joiner.add(self._slots[index][:length], stride, path, arrivals[index])
         return joiner.take()
 
     def _sender(self, index: int, control: int) -> tuple[int, Path]:

@@ -12,24 +12,29 @@ import socket
 import struct
 from typing import Final
 
+from srtpy.internal.clock.units import Micros
 from srtpy.internal.mux.address import Address, Paths, decode_packet_info
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.mux.joining import Joiner, Reads
 from srtpy.internal.mux.options import SOL_UDP, UDP_GRO, ask_for_joined_reads
 from srtpy.internal.mux.recvmmsg import CONTROL_ROOM, MESSAGES
+from srtpy.internal.mux.stamps import SO_TIMESTAMPNS, STAMP_LEVEL, Stamps, ask_for_stamps
 
 LARGEST: Final = 65_536  # ours: no datagram, and no run the kernel joined, is longer
 
 _INT: Final = struct.Struct("=i")
+_TIMESPEC: Final = struct.Struct("=qq")
 
 
 class MessageReader:
     """Reads until nothing waits, a `recvmsg` a datagram or a run that the kernel joined (GRO)."""
 
-    __slots__ = ("_buffer", "_counters", "_joiner", "_paths", "_socket", "_view")
+    __slots__ = ("_buffer", "_counters", "_joiner", "_paths", "_socket", "_stamps", "_view")
 
     def __init__(self, sock: socket.socket, counters: MuxCounters) -> None:
         ask_for_joined_reads(sock)
+        ask_for_stamps(sock)
+        self._stamps = Stamps()
         self._socket = sock
         self._counters = counters
         self._joiner = Joiner(counters)
@@ -48,24 +53,26 @@ class MessageReader:
         try:
             for _ in range(MESSAGES):
                 size, told, _, address = self._socket.recvmsg_into([view], CONTROL_ROOM, socket.MSG_DONTWAIT)
-                stride, source = self._decode(told)
-                joiner.add(bytes(view[:size]), stride, self._paths.between(_checked(address), source))
+                stride, source, arrived = self._decode(told)
+                joiner.add(bytes(view[:size]), stride, self._paths.between(_checked(address), source), arrived)
         except (BlockingIOError, InterruptedError):
             pass  # nothing more waits
         except OSError as error:
             return _taken_before(error, joiner, self._counters)
         return joiner.take()
 
-    @staticmethod
-    def _decode(told: list[tuple[int, int, bytes]]) -> tuple[int, bytes]:
-        """Return the segment size (0: one datagram) and the address of ours it came to."""
-        stride, source = 0, b""
+    def _decode(self, told: list[tuple[int, int, bytes]]) -> tuple[int, bytes, Micros]:
+        """Return the segment size (0: one datagram), the address of ours it came to, and when (0: not told)."""
+        stride, source, arrived = 0, b"", 0
         for level, kind, data in told:
             if level == SOL_UDP and kind == UDP_GRO:
                 stride = _INT.unpack(data[:4])[0]
+            elif level == STAMP_LEVEL and kind == SO_TIMESTAMPNS:
+                self._stamps.begin()
+                arrived = self._stamps.instant(*_TIMESPEC.unpack(data[: _TIMESPEC.size]))
             else:
                 source = decode_packet_info(level, kind, data) or source
-        return stride, source
+        return stride, source, arrived
 
 
 class PlainReader:
