@@ -17,7 +17,7 @@ from typing import Final
 
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, Micros
-from srtpy.internal.session.engine import TIMER_SLACK, Engine
+from srtpy.internal.session.engine import Engine
 
 RUN: Final = 44  # ours: packets one burst, and one GSO call, carries
 APART: Final[Micros] = 1 * MILLISECOND  # ours: who reads a disk in between may take so long
@@ -28,6 +28,7 @@ BRIEF: Final[Micros] = 40  # ours: a sleep takes 60 more than it should
 STAY: Final[Micros] = 500  # ours: so long a writer may keep the lock from others, or be kept from writing
 SHORTEST_NAP: Final[Micros] = 10  # ours: a sleep takes 60 more, and by then a burst is due
 PROMISE: Final[Micros] = 3 * MILLISECOND  # ours: a thread that is to run waits 5 ms for another
+WATCHED: Final[Micros] = 10 * MILLISECOND  # ours: for the case that a reader beside us takes the promise back
 TAIL: Final[Micros] = 2 * MILLISECOND  # ours: what a rest may wait for more, as with live writers
 
 
@@ -103,7 +104,7 @@ class Serving:
             engine.turn(now)
             engine.intake.promise(now + PROMISE)
             if engine.intake.is_promised:  # whom a broken promise wakes sees to the rest and to the timer's duties
-                engine.serve_until(now + PROMISE + TIMER_SLACK)
+                engine.serve_until(now + WATCHED)
         engine.serve_until(now + TAIL)
         if self._send(least, now):
             engine.flush_by = now + TAIL

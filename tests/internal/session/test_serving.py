@@ -20,6 +20,7 @@ from srtpy.internal.session.serving import (
     SHORTEST_NAP,
     STAY,
     TAIL,
+    WATCHED,
     Serving,
 )
 from tests.internal.session.fakes import FakeCore, FakeWire, batch
@@ -101,12 +102,24 @@ def test_what_waits_for_more_is_seen_to_by_whoever_hears_of_the_broken_promise()
     desk = Desk()
     desk.write(1, START)
     desk.write(RUN + 2, START + 200)
-    assert desk.duty(START + 200) > START + 50 * PROMISE // 3, "the timer thread need not wake for it"
+    assert desk.duty(START + 200) == START + 200 + WATCHED, "the timer thread need not wake for it"
     desk.inbox.is_attended, desk.inbox.is_let_down = False, True
     with desk.engine.lock:
         desk.engine.receive(START + 200 + PROMISE)
     assert desk.bursts == [RUN, 2]
     assert desk.duty(START + 200 + PROMISE) == NEVER
+
+
+def test_what_waits_for_more_is_seen_to_though_a_reader_has_taken_the_promise_back() -> None:
+    desk = Desk()
+    desk.write(1, START)
+    desk.write(RUN + 2, START + 200)
+    with desk.engine.lock:
+        desk.engine.look()
+    desk.engine.intake.take_back()
+    assert desk.duty(START + 200) <= START + 200 + WATCHED
+    with desk.engine.lock:
+        assert desk.engine.next_duty(START + 200 + WATCHED) <= START + 200 + WATCHED
 
 
 @pytest.mark.parametrize("burst", [0, RUN])
