@@ -47,6 +47,11 @@ class Errands:
     def __len__(self) -> int:
         return len(self._at) + len(self._waiting)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether somebody is to be tended now."""
+        return bool(self._waiting)
+
     def remind(self, inbox: Inbox, at: Micros) -> None:
         """Have an inbox tended at that instant, and not at any told before."""
         with self._lock:

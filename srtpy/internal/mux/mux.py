@@ -236,15 +236,20 @@ class Mux:
 
     def _sleep(self, pause: Micros | None) -> None:
         """Sleep after a read: until others break their promises, for that long, or (None) until there is more."""
-        transport, promises = self._transport, self._promises
-        instant = now()
-        if promises and promises.end(instant) - instant <= self._nap.longest and not self._ending:
+        transport, promises, errands = self._transport, self._promises, self._errands
+        left_alone = NEVER
+        if promises:
+            instant = now()
+            left_alone = promises.end(instant, errands.add) - instant
+            if errands.has_work and errands.run(now):
+                return
+        if left_alone <= self._nap.longest and not self._ending:
             # then read, whatever others promise: who has broken a promise has not
-            transport.rest(max(self._errands.sleep() - now(), 0))
+            transport.rest(max(errands.sleep() - now(), 0))
         elif pause:
             time.sleep(to_seconds(pause))
         elif pause is None:
-            transport.wait(max(self._errands.sleep() - now(), 0))
+            transport.wait(max(errands.sleep() - now(), 0))
 
     def _read(self, tell: Callable[[Inbox], None] = Inbox.ring) -> Micros | None:
         """Read once and deliver; return how long to nap, None if there was nothing.  Needs `_reading`."""

@@ -58,8 +58,8 @@ class Promises:
         with self._lock:
             self._is_over = True
 
-    def end(self, now: Micros) -> Micros:
-        """Have the inboxes of broken promises ring; return when the next one will be broken, `NEVER` if there is none.
+    def end(self, now: Micros, tell: Callable[[Inbox], None] = Inbox.ring) -> Micros:
+        """Tell of the inboxes of broken promises; return when the next one will be broken, `NEVER` if there is none.
 
         The alarm is set to that, if it has gone off.
         """
@@ -73,5 +73,5 @@ class Promises:
                 self._alarm_at = earliest
                 self._set_alarm(earliest)
         for inbox in broken:
-            inbox.ring()
+            tell(inbox)
         return earliest

@@ -260,7 +260,7 @@ class Engine:
 
     def promise_to_read(self, until: Micros, now: Micros, looks_at: Micros = 0) -> None:
         """Have nobody woken for what a reader takes along when it wakes, or at `looks_at`, if that is soon."""
-        if until <= now + PROMISE:
+        if until <= now + PROMISE or until == looks_at:
             by = max(until, looks_at) + OVERDUE
             self.intake.promise(by)
             if now > self.gathering.wrote_at + TWO_WAYS and self.intake.is_promised:

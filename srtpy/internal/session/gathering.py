@@ -24,15 +24,16 @@ class Gathering:
         until: when they must leave; `NEVER` if there are none.
         wrote_at: when messages last went into the core.
         places: how many may wait; none before the first does.
+        left: how many have left since somebody set it to 0.
     """
 
-    __slots__ = ("_core", "places", "until", "waiting", "wrote_at")
+    __slots__ = ("_core", "left", "places", "until", "waiting", "wrote_at")
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self.waiting: list[tuple[bytes, Micros]] = []
         self.until: Micros = NEVER
-        self.places = 0
+        self.places = self.left = 0
         self.wrote_at: Micros = 0
 
     def begin(self, message: bytes, now: Micros, until: Micros, places: int) -> None:
@@ -53,4 +54,5 @@ class Gathering:
         """Give the core what waits, and return what is to leave now; there is something."""
         messages, instants = zip(*self.waiting, strict=True)
         self.waiting, self.until, self.places = [], NEVER, 0
+        self.left += len(messages)
         return self._core.send_run(messages, instants, now)

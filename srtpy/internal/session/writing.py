@@ -17,6 +17,10 @@ and `LEAST_LATENCY` later at least.
 A steady writer also promises to come back before the window ends (intake.py): the first write after a burst takes in
 what has arrived, and nobody is woken for it, neither for acknowledgements nor for the time.  If it does not come
 back, what it has left behind is sent when the window ends: 12 ms after it was written, at most.
+
+A writer that comes in a rhythm, with bursts of messages (an encoder's pictures), has all of a burst gathered, from its
+first message on, for `BURST_WINDOW`.  It promises as if it came back then, which it does not: so the socket's thread
+wakes, sends them and takes in what has arrived, and neither it nor any other has been woken before.
 """
 
 from __future__ import annotations
@@ -41,6 +45,10 @@ PAUSE: Final[Micros] = 2 * MILLISECOND  # ours: two of 1,316 bytes at 5 Mbit/s; 
 STEADY_WINDOW: Final[Micros] = 4_600  # ours: four of 1,316 bytes at 10 Mbit/s; the least, see above
 LEAST_LATENCY: Final[Micros] = 40 * MILLISECOND  # ours: less has no tenth to spare
 BREAK: Final[Micros] = 5 * MILLISECOND  # ours: who comes back sooner has sent what had gathered by itself
+RHYTHM: Final = 8  # ours: so many bursts in a row are no chance
+LEAST_BURST: Final = 4  # ours: messages; for fewer a burst is not worth two threads' waking
+LONGEST_PERIOD: Final[Micros] = 50 * MILLISECOND  # ours: a little more than 25 pictures a second have
+BURST_WINDOW: Final[Micros] = 2 * MILLISECOND  # ours: in which a picture is written, by whoever wakes for it once
 GRACE: Final[Micros] = 300  # ours: who is so late breaks no promise
 LATEST: Final[Micros] = 14 * MILLISECOND  # ours: a steady writer looks for answers with its burst only if it has to
 GATHERED: Final = 32  # ours: messages that leave together, a burst a libsrt receiver's default buffer takes
@@ -95,6 +103,7 @@ class Writer:
         "_engine",
         "_has_time",
         "_payload_size",
+        "_rhythm",
         "_steady",
         "_wrote_at",
         "deadline",
@@ -111,6 +120,7 @@ class Writer:
         self._has_time = latency >= LEAST_LATENCY
         self._wrote_at: Micros = 0
         self._steady = 0  # writes in a row
+        self._rhythm = 0  # bursts in a row
         self._back_by: Micros = 0  # as last promised
         self.deadline = FOREVER
 
@@ -216,13 +226,17 @@ class Writer:
         self._wrote_at = now
         if since < PAUSE:
             self._steady = min(self._steady + 1, 2 * STEADY)
-        elif since >= BREAK:
-            self._steady //= 2
+        else:
+            self._note_pause(since)
         is_steady = self._has_time and self._steady >= STEADY
         if gathering.places:
             gathering.waiting.append((data, now))
             self._leave(now, is_steady)
-        elif (since < APART or (since < PAUSE and is_steady)) and needed == 1 and engine.core.room() >= ROOM_TO_GATHER:
+        elif (
+            (since < APART or (since < PAUSE and is_steady) or self._rhythm >= RHYTHM)
+            and needed == 1
+            and engine.core.room() >= ROOM_TO_GATHER
+        ):
             self._gather(data, now, max(since, 1) if is_steady else 0)
         else:
             try:
@@ -247,10 +261,26 @@ class Writer:
         if pace:
             engine.listen(now)
             until = self._promise(now) - pace - GRACE  # it comes back once more after the burst, and looks
+        elif self._rhythm >= RHYTHM and engine.core.leisure.to_send(now) >= 2 * BURST_WINDOW:
+            until = now + BURST_WINDOW
+            engine.promise_to_write(until)
         engine.gathering.begin(data, now, until, GATHERED - 1)
         if not engine.intake.inbox.is_attended:
             engine.served_until = min(engine.served_until, now + TAIL)
             engine.rouse_timer(now)
+
+    def _note_pause(self, since: Micros) -> None:
+        """Learn from a pause before a message; `RHYTHM` bursts with such pauses between them are no chance."""
+        gathering = self._engine.gathering
+        if since >= BREAK:
+            self._steady //= 2
+        if since > LONGEST_PERIOD or not self._has_time:
+            self._rhythm = 0
+        elif gathering.left >= LEAST_BURST:
+            self._rhythm = min(self._rhythm + 1, 2 * RHYTHM)
+        else:
+            self._rhythm = max(self._rhythm - 1, 0)
+        gathering.left = 0
 
     def _leave(self, now: Micros, is_steady: bool) -> None:
         """Send what has gathered.  Needs the lock."""

@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import Event
+from threading import Event, current_thread
 
 import pytest
 
 from srtpy.config import Config
 from srtpy.internal.clock.monotonic import now as monotonic_now
-from srtpy.internal.clock.units import NEVER, SECOND
+from srtpy.internal.clock.units import NEVER, SECOND, Micros
 from srtpy.internal.mux import alarm
 from srtpy.internal.mux import mux as mux_module
 from srtpy.internal.mux.address import Address, Path
@@ -361,6 +361,23 @@ def test_who_rests_is_woken_by_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
         assert resting.wait(30)
         mux.release()
         assert not mux._thread.is_alive()
+
+
+def test_the_sockets_thread_tends_who_has_broken_a_promise() -> None:
+    with running() as (mux, _):
+        for _ in range(3):
+            inbox, tended = Inbox(), Event()
+            tended_by: list[str] = []
+
+            def tend(now: Micros, by: list[str] = tended_by, done: Event = tended) -> None:
+                by.append(current_thread().name)
+                done.set()
+
+            inbox.tend = tend
+            mux.attend(inbox, monotonic_now() + 1_000)
+            assert tended.wait(30)
+            assert tended_by == [mux._thread.name]
+            assert inbox.is_let_down
 
 
 def test_a_broken_promise_rings_though_nothing_arrives() -> None:

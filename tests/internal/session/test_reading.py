@@ -16,7 +16,7 @@ from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.session import reading, waiting
 from srtpy.internal.session.engine import DELIVERY_GAP, OVERDUE, PROMISE, Engine
-from srtpy.internal.session.reading import PROMPT_LOOK, REPORT_EVERY, TURN_AGAIN, Reader
+from srtpy.internal.session.reading import LONGEST_PERIOD, PROMPT_LOOK, REPORT_EVERY, RHYTHM, TURN_AGAIN, Reader
 from srtpy.internal.session.waiting import AT_ONCE, Alarm, Deadline
 from tests.internal.session.fakes import LATENCY, FakeCore, FakeWire, batch, in_thread, row, until
 
@@ -380,6 +380,49 @@ def test_a_reader_that_has_no_time_to_spare_looks_each_time_it_wakes(
         desk.wire.patience = PROMISE + OVERDUE
     looks = desk.read(90 * MILLISECOND)
     assert max(after - before for before, after in pairwise(looks)) <= DELIVERY_GAP
+
+
+class Bursting(Flowing):
+    """A reader of pictures: some messages are due at once, then none for a while."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, together: int, period: Micros) -> None:
+        super().__init__(monkeypatch)
+        self.core.waiting.clear()
+        for number in range(together * 60):
+            self.core.arrive(b"x", SECOND + number // together * period)
+
+
+@pytest.mark.parametrize("period", [20 * MILLISECOND, 40 * MILLISECOND])
+def test_while_pictures_come_in_a_rhythm_a_reader_looks_for_them_itself(
+    monkeypatch: pytest.MonkeyPatch, period: Micros
+) -> None:
+    desk = Bursting(monkeypatch, 19, period)
+    desk.read((RHYTHM + 2) * period)
+    promised, begun = len(desk.wire.promised), len(desk.slept)
+    looks = desk.read(20 * period)
+    assert max(after - before for before, after in pairwise(looks)) <= LONGEST + DELIVERY_GAP
+    assert len(desk.slept) - begun <= 20 * (period // LONGEST + 2)
+    assert len(desk.wire.promised) - promised >= 20 * (period // LONGEST)
+    assert not desk.has_rung
+
+
+@pytest.mark.parametrize(("together", "period"), [(1, 20 * MILLISECOND), (3, 20 * MILLISECOND), (19, 60 * MILLISECOND)])
+def test_for_little_or_seldom_a_reader_is_woken(monkeypatch: pytest.MonkeyPatch, together: int, period: Micros) -> None:
+    desk = Bursting(monkeypatch, together, period)
+    assert desk.read(30 * period) == []
+    assert max(desk.slept) >= period - DELIVERY_GAP
+
+
+def test_when_the_pictures_cease_the_reader_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Bursting(monkeypatch, 19, 20 * MILLISECOND)
+    desk.read(50 * 20 * MILLISECOND)
+    last = desk.core.waiting[-1][0]
+    desk.core.arrive(b"late", last + SECOND)
+    while desk.now < last:
+        desk.reader.read_many()
+    slept = len(desk.slept)
+    assert desk.reader.read_many() == [b"late"]
+    assert len(desk.slept) - slept <= LONGEST_PERIOD // LONGEST + 3
 
 
 @pytest.mark.parametrize("what", ["arrival", "deadline", "end"])

@@ -30,6 +30,7 @@ from srtpy.internal.session.writing import (
     GRACE,
     LEAST_LATENCY,
     PAUSE,
+    RHYTHM,
     ROOM_TO_GATHER,
     STEADY,
     STEADY_WINDOW,
@@ -279,6 +280,78 @@ def test_a_steady_writer_looks_for_answers_soon_after_its_burst_and_not_with_it(
         assert desk.wire.looks == looks + 1
         keep_writing(desk, clock, 1_053, 2)
         assert desk.wire.looks == looks + 1
+
+
+class Rhythm:
+    """Bursts of messages, and the socket's thread that sees to what was promised and not kept."""
+
+    def __init__(self, desk: Desk, clock: Clock) -> None:
+        self.desk = desk
+        self.clock = clock
+        self.woken = 0
+        desk.core.round_trip.sample(1_000)
+
+    def burst(self, count: int, period: int) -> None:
+        desk, clock = self.desk, self.clock
+        next_at = clock.now + period
+        for _ in range(count):
+            desk.writer.write(b"x")
+            clock.now += 10
+        duty = min(desk.engine.gathering.until, next_at)
+        if desk.engine.gathering.waiting:
+            if desk.engine.intake.is_promised:
+                assert desk.wire.promised[-1] == duty
+                desk.engine.intake.inbox.is_attended = False
+                desk.engine.intake.inbox.is_let_down = True
+            self.woken += 1
+            clock.now = duty
+            with desk.engine.lock:
+                desk.engine.visit(clock.now)
+        assert not desk.engine.gathering.waiting
+        clock.now = max(next_at, clock.now)
+
+
+@pytest.mark.parametrize("period", [16_667, 20_000, 40_000])
+@pytest.mark.parametrize("count", [4, 19, 31])
+def test_of_bursts_in_a_rhythm_each_leaves_at_once_and_wakes_one_thread(clock: Clock, period: int, count: int) -> None:
+    desk = Desk(100_000, LATENCY)
+    rhythm = Rhythm(desk, clock)
+    for _ in range(RHYTHM + 2):
+        rhythm.burst(count + 1, period)
+    del desk.bursts[:], desk.wire.promised[:]
+    rhythm.woken = 0
+    for _ in range(10):
+        rhythm.burst(count, period)
+    assert desk.bursts == [count] * 10
+    assert rhythm.woken == len(desk.wire.promised) == 10
+    assert desk.core.written_at[-1] - desk.core.written_at[-count] == 10 * (count - 1), "written when they were"
+
+
+@pytest.mark.parametrize("change", ["loss", "single messages", "longer pauses"])
+def test_out_of_the_rhythm_a_message_leaves_at_once_again(clock: Clock, change: str) -> None:
+    desk = Desk(100_000, LATENCY)
+    rhythm = Rhythm(desk, clock)
+    for _ in range(RHYTHM + 2):
+        rhythm.burst(19, 20_000)
+    if change == "loss":
+        desk.core.leisure.lost(clock.now)
+        rhythm.burst(19, 20_000)
+        assert desk.engine.gathering.until == NEVER
+        return
+    for _ in range(2 * RHYTHM):
+        rhythm.burst(1, 20_000 if change == "single messages" else 60_000)
+    del desk.bursts[:]
+    desk.writer.write(b"x")
+    assert desk.bursts == [1]
+
+
+def test_a_burst_without_a_rhythm_begins_at_once(clock: Clock) -> None:
+    desk = Desk(100_000, LATENCY)
+    rhythm = Rhythm(desk, clock)
+    for _ in range(RHYTHM):
+        del desk.bursts[:]
+        rhythm.burst(19, 20_000)
+        assert (desk.bursts[0], sum(desk.bursts)) == (1, 19)
 
 
 def test_where_nobody_watches_over_promises_the_timer_thread_sends_what_is_left(clock: Clock) -> None:
