@@ -429,6 +429,7 @@ static void wait_until_safe(void) {
             else if (is_live && looks % 4 == 0 && srt_sendmsg(peers[i], TAIL, HEAD, -1, 0) == HEAD)
                 added++;
         }
+        waiting = waiting_of(peers[i], waiting);
         tail += (int64_t)added;
         unacknowledged += waiting > added ? (int64_t)(waiting - added) : 0;
     }
