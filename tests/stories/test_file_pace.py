@@ -117,6 +117,17 @@ def test_one_that_comes_later_gets_its_share_by_seed(seed: int) -> None:
     assert sum(rates) > 30 * 0.8
 
 
+@pytest.mark.parametrize("isn", [1000, NEAR_THE_WRAP])
+def test_libsrt_that_comes_later_gets_its_share_of_two_of_ours_by_seed_12(isn: int) -> None:
+    race = Race("OOL", isn=isn, seed=12)
+    race.allowed[2] = 0
+    race.run(5 * SECOND)
+    race.allowed[2] = 1 << 60
+    race.run(6 * SECOND)
+    rates = race.run(9 * SECOND)
+    assert min(rates) > 0.2 * sum(rates), rates
+
+
 def test_alone_it_does_not_keep_the_queue_full() -> None:
     race = Race("O")
     race.run(5 * SECOND)
