@@ -21,8 +21,8 @@ HERE = 5_000 * SECOND
 
 
 def stamped_at(monkeypatch: pytest.MonkeyPatch, wall: int, here: int) -> Stamps:
-    monkeypatch.setattr(stamps.time, "time_ns", lambda: wall * 1000)
-    monkeypatch.setattr(stamps.time, "monotonic_ns", lambda: here * 1000)
+    monkeypatch.setattr(time, "time_ns", lambda: wall * 1000)
+    monkeypatch.setattr(time, "monotonic_ns", lambda: here * 1000)
     made = Stamps()
     made.begin()
     return made

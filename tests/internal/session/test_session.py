@@ -408,18 +408,21 @@ def test_a_signals_handler_may_close_whatever_it_has_interrupted(rig: Rig, monke
 
 def test_a_signals_handler_that_closes_ends_the_read_it_has_interrupted(rig: Rig) -> None:
     rig.start()
-    before = signal.signal(signal.SIGUSR1, lambda number, frame: rig.session.close())
+    before, ended = signal.signal(signal.SIGUSR1, lambda number, frame: rig.session.close()), threading.Event()
 
     def disturb() -> None:
         until(lambda: rig.session.engine.readable.count == 1)
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        while not ended.is_set():  # one that comes just before the sleep does not end it: Python looks no more
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+            ended.wait(0.05)
 
+    disturber = in_thread(disturb)
     try:
-        disturber = in_thread(disturb)
         with pytest.raises(ConnClosedError):
             rig.session.reader.read()
-        disturber.result()
     finally:
+        ended.set()
+        disturber.result()
         signal.signal(signal.SIGUSR1, before)
 
 
