@@ -427,7 +427,7 @@ static void wait_until_safe(void) {
             if (waiting < least)
                 limit = now() + patience, looks = 0, least = waiting;
             else if (is_live && looks % 4 == 0 && srt_sendmsg(peers[i], TAIL, HEAD, -1, 0) == HEAD)
-                added++;
+                added++, waiting++;
         }
         waiting = waiting_of(peers[i], waiting);
         tail += (int64_t)added;
