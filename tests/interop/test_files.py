@@ -48,7 +48,8 @@ def connected(
 ) -> Iterator[tuple[Conn, LibsrtPeer]]:
     """Connect to the C peer in file mode; it plays the role that `theirs` says."""
     config = Config(trans_type=TransType.FILE, message_api=message_api, linger=LINGER, **(ours or {}))
-    settings: dict[str, Any] = {"transtype": "file", "messageapi": message_api, **theirs}
+    # in order: one message may overtake another otherwise, where one of its packets is lost
+    settings: dict[str, Any] = {"transtype": "file", "messageapi": message_api, "in_order": 1, **theirs}
     with ProxyProcess() as proxy:
         if we_call:
             with LibsrtPeer(mode="listener", **settings) as peer:
