@@ -33,6 +33,7 @@ class Cable:
         self.local_address = address
         self.capacity = 3640
         self.patience: Micros = NEVER
+        self.company: Micros = NEVER
         self.is_plugged = True
         self.kinds: list[int] = []
         self._far_inbox = far_inbox

@@ -217,6 +217,11 @@ class Mux:
         """How long what arrives may be left to the kernel by those who promise, at the rate at which it comes."""
         return self._nap.longest
 
+    @property
+    def company(self) -> Micros:
+        """How long what arrives may be left unread for the sake of the others who share the socket."""
+        return self._routes.company
+
     def _read_loop(self) -> None:
         promises, errands = self._promises, self._errands
         try:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import Final
 
-from srtpy.internal.clock.units import Micros
+from srtpy.internal.clock.units import NEVER, Micros
 from srtpy.internal.mux.address import Address, Path, plain
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.mux.farewells import Farewells
@@ -51,9 +51,11 @@ class Routes:
 
     Attributes:
         are_visited: whether a handshake has come since the last count.
+        company: for how long what comes may be left unread for the most impatient of several, as of the last count;
+            `NEVER` for one alone.
     """
 
-    __slots__ = ("_counters", "_farewells", "_listener", "_lock", "_routes", "are_visited")
+    __slots__ = ("_counters", "_farewells", "_listener", "_lock", "_routes", "are_visited", "company")
 
     def __init__(self, counters: MuxCounters, farewells: Farewells) -> None:
         self._counters = counters
@@ -62,6 +64,7 @@ class Routes:
         self._routes: dict[SocketId, Route] = {}
         self._listener: Inbox | None = None
         self.are_visited = False
+        self.company: Micros = NEVER
 
     def __len__(self) -> int:
         return len(self._routes)
@@ -123,7 +126,9 @@ class Routes:
             route.is_reached = False
         is_busy = self.are_visited or any(route.is_opening for route in routes)
         self.are_visited = False
-        return len(reached), 0 if is_busy else min([route.inbox.patience for route in routes], default=0)
+        patience = min([route.inbox.patience for route in routes], default=0)
+        self.company = patience if len(routes) > 1 else NEVER
+        return len(reached), 0 if is_busy else patience
 
     def deliver(self, batch: Batch, path: Path, tell: Callable[[Inbox], None] = Inbox.ring) -> None:
         """Put the datagrams where they belong; `tell` whoever has to know at once."""

@@ -254,7 +254,8 @@ class Engine:
 
     def look_again(self, now: Micros) -> Micros:
         """Return until when a reader that comes back for what is due may leave everything else alone."""
-        leisure = min(self.core.leisure.to_hear(now), self.intake.patience - OVERDUE - DELIVERY_GAP)
+        intake = self.intake
+        leisure = min(self.core.leisure.to_hear(now), intake.patience - OVERDUE - DELIVERY_GAP, intake.company)
         self._due = self.core.next_deadline()
         return now + leisure if leisure > DELIVERY_GAP else now
 

@@ -88,6 +88,11 @@ class Intake:
         """How long what arrives may wait in the kernel for who has promised to look, if the promise is broken."""
         return 0 if self._wire is None else self._wire.patience
 
+    @property
+    def company(self) -> Micros:
+        """How long others who share the socket can wait for who has promised to look, and does."""
+        return NEVER if self._wire is None else self._wire.company
+
     def promise(self, by: Micros) -> None:
         """Give somebody's word that it looks by that instant."""
         if self._wire is not None:

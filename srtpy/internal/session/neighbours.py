@@ -119,6 +119,10 @@ class Wire(Protocol):
     def patience(self) -> Micros:
         """How long what arrives may be left to the kernel by those who promise."""
 
+    @property
+    def company(self) -> Micros:
+        """How long what arrives may be left unread for the sake of the others who share the socket."""
+
     def attend(self, inbox: Inbox, by: Micros) -> None:
         """Promise to `look` by that instant: what arrives before need not be read; else the inbox rings."""
 

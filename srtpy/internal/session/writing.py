@@ -293,7 +293,7 @@ class Writer:
     def _promise(self, now: Micros) -> Micros:
         """Promise to be back, unless that has been promised and is far enough off; return by when.  Needs the lock."""
         engine = self._engine
-        window = max(engine.core.leisure.to_send(now), STEADY_WINDOW)
+        window = max(min(engine.core.leisure.to_send(now), engine.intake.company), STEADY_WINDOW)
         if not engine.intake.is_promised or not window // 2 < self._back_by - now <= window:
             self._back_by = now + window
             engine.promise_to_write(self._back_by)
@@ -308,10 +308,12 @@ class Writer:
 
         def look(now: Micros) -> Micros | None:
             engine.hand_over(now)
-            if serving is None:
-                engine.turn(now)
-            else:
+            if serving is not None:
                 now = serving.stand_by(needed, now)
+            else:
+                if engine.intake.is_promised:
+                    engine.intake.keep()  # or nobody reads what makes room before the promise is broken
+                engine.turn(now)
             if fate.is_unwritable:
                 raise fate.refusal_to_write()
             patience = self.deadline if deadline is None else deadline

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from srtpy.internal.clock.units import NEVER
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.counters import MuxCounters
 from srtpy.internal.mux.farewells import Farewells
@@ -282,8 +283,20 @@ def test_counting_whom_anything_has_come_for(routes: Routes) -> None:
     for destination in (77, 79, 79, 555):
         routes.deliver(batch(data(1, destination=destination)), PEER)
     routes.deliver(batch(data(1, destination=78)), STRANGER)
+    assert routes.company == NEVER
     assert routes.count() == (2, 7_000)
     assert routes.count() == (0, 7_000)
+    assert routes.company == 7_000
+
+
+def test_one_alone_need_not_mind_others(routes: Routes) -> None:
+    inbox_of(routes).patience = 1_000
+    inbox_of(routes, 78).patience = 2_000
+    routes.count()
+    assert routes.company == 1_000
+    routes.unregister(77)
+    routes.count()
+    assert routes.company == NEVER
 
 
 def test_while_somebody_shakes_hands_nobody_has_patience(routes: Routes) -> None:

@@ -212,6 +212,7 @@ class FakeWire:
         self.reminders: list[Micros] = []
         self.looks = 0
         self.patience: Micros = NEVER
+        self.company: Micros = NEVER
         self.on_look: Callable[[], None] = lambda: None
 
     def send(self, datagrams: Sequence[Datagram], path: Path) -> int:

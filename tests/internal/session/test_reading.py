@@ -369,7 +369,7 @@ def test_between_two_looks_at_the_socket_a_reader_only_hands_over_what_is_due(mo
     assert not desk.has_rung
 
 
-@pytest.mark.parametrize("what", ["loss", "long path", "small kernel buffer"])
+@pytest.mark.parametrize("what", ["loss", "long path", "small kernel buffer", "company"])
 def test_a_reader_that_has_no_time_to_spare_looks_each_time_it_wakes(
     monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
@@ -378,6 +378,8 @@ def test_a_reader_that_has_no_time_to_spare_looks_each_time_it_wakes(
         desk.core.leisure.lost(desk.now)
     elif what == "small kernel buffer":
         desk.wire.patience = PROMISE + OVERDUE
+    elif what == "company":
+        desk.wire.company = 2 * MILLISECOND
     looks = desk.read(90 * MILLISECOND)
     assert max(after - before for before, after in pairwise(looks)) <= DELIVERY_GAP
 

@@ -252,6 +252,26 @@ def test_after_a_loss_it_gathers_no_longer_than_it_must(clock: Clock) -> None:
     assert set(desk.bursts[-8:]) == {4}
 
 
+def test_with_company_that_cannot_wait_it_gathers_no_longer_than_it_must(clock: Clock) -> None:
+    desk = Desk(100_000, LATENCY)
+    desk.core.round_trip.sample(1_000)
+    desk.wire.company = 2_000
+    keep_writing(desk, clock, 1_053, 2 * STEADY + 2 * GATHERED)
+    assert set(desk.bursts[-8:]) == {4}
+
+
+def test_a_steady_writer_that_finds_no_room_reads_what_makes_room(clock: Clock) -> None:
+    desk = Desk(100_000, LATENCY)
+    desk.core.round_trip.sample(1_000)
+    keep_writing(desk, clock, 1_053, 2 * STEADY)
+    desk.engine.intake.promise(clock.now + LONGEST)
+    desk.core.space, looks = 0, desk.wire.looks
+    with pytest.raises(WouldBlockError):
+        desk.writer.once_there_is_room(lambda now: None, AT_ONCE)
+    assert desk.wire.looks == looks + 1
+    assert not desk.engine.intake.is_promised, "what arrives from now on rings"
+
+
 @pytest.mark.parametrize("rtt", [1_000, 100_000])
 @pytest.mark.parametrize("every", [300, 1_053, 1_700])
 def test_all_that_a_steady_writer_promises_it_keeps(clock: Clock, every: int, rtt: int) -> None:
