@@ -24,6 +24,7 @@ from srtpy.internal.handshake.negotiation import Opened, Refusal
 from srtpy.internal.mux import mux
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.mux import Mux
+from srtpy.internal.mux.stamps import Stamps
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import ControlType
 from srtpy.internal.packet.keymaterial import KeyState
@@ -272,6 +273,7 @@ def test_a_yes_that_comes_too_late_opens_nothing(
     def callback(request: Applicant) -> bool:
         monkeypatch.setattr(accepting, "monotonic_now", lambda: monotonic_now() + 4 * SECOND)
         monkeypatch.setattr(mux, "now", lambda: monotonic_now() + 4 * SECOND)
+        monkeypatch.setattr(Stamps, "instant", lambda *told: monotonic_now() + 4 * SECOND)
         return True
 
     config = Config(linger=0.0, passphrase=passphrase)
