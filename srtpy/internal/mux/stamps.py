@@ -46,8 +46,9 @@ class Stamps:
 
     def begin(self) -> None:
         """Look at both clocks; the datagrams asked about next have arrived by now."""
+        wall = time.time_ns()  # first: if we are stopped in between all seems to have come later, and nothing too soon
         instant = time.monotonic_ns()
-        self._ahead = time.time_ns() - instant
+        self._ahead = wall - instant
         self._now = instant // NANOSECONDS
 
     def instant(self, seconds: int, nanoseconds: int) -> Micros:

@@ -45,6 +45,19 @@ def test_a_time_of_the_wall_clock_becomes_an_instant(monkeypatch: pytest.MonkeyP
     assert stamped_at(monkeypatch, WALL, HERE).instant(*divmod(then, 10**9)) == expected
 
 
+def test_who_is_stopped_between_two_looks_at_clocks_takes_nothing_for_quicker_than_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A round trip that seems shorter than any can be is never forgotten: a sender so near gets a smaller window."""
+    clock = iter(range(0, SECOND, 5 * MILLISECOND))
+    monkeypatch.setattr(time, "time_ns", lambda: (WALL + next(clock)) * 1000)
+    monkeypatch.setattr(time, "monotonic_ns", lambda: (HERE + next(clock)) * 1000)
+    made = Stamps()
+    made.begin()
+    arrived = WALL - 20 * MILLISECOND
+    assert made.instant(*divmod(arrived * 1000, 10**9)) == HERE - 15 * MILLISECOND
+
+
 @given(seconds=st.integers(-(2**63), 2**63 - 1), nanoseconds=st.integers(-(2**63), 2**63 - 1))
 def test_no_time_is_in_the_future_or_long_ago(seconds: int, nanoseconds: int) -> None:
     made = Stamps()
