@@ -115,7 +115,7 @@ class Receiver:
         else:
             buffer.append_run(_rows(batch, payloads))  # type: ignore[arg-type]  # no None in a run
         counters.recv_unique_packets += count
-        counters.recv_unique_bytes += size
+        counters.recv_unique_bytes += size if payloads is None else sum(map(len, payloads))  # type: ignore[arg-type]
         return count, ()
 
     def accept_rows(self, rows: Sequence[Row], now: Micros) -> Arrived:

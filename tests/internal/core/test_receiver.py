@@ -137,6 +137,14 @@ def test_what_a_stage_has_opened_is_what_is_delivered() -> None:
     assert [row[0] for row in side.delivery.messages] == [b"open"] * 5
 
 
+@pytest.mark.parametrize("seqs", [(0, 1, 2), (2, 0, 1)])
+def test_what_a_stage_has_opened_counts_as_long_as_it_is_delivered(seqs: tuple[int, ...]) -> None:
+    """Tags arrive and are not delivered, whether the packets are a run or not."""
+    side = ReceivingSide()
+    side.receiver.accept(batch(*map(datagram, seqs)), 0, [b"open!"] * 3)
+    assert (side.counters.recv_bytes, side.counters.recv_unique_bytes) == (24, 15)
+
+
 def test_rebuilt_packets_enter_without_having_arrived() -> None:
     side = ReceivingSide()
     side.hear_numbers([0, 2], 0)
