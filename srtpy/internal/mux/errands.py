@@ -13,7 +13,7 @@ tended, or rings.
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heapreplace
 from itertools import count
 from threading import Lock
 from typing import Final
@@ -92,8 +92,23 @@ class Errands:
     def sleep(self) -> Micros:
         """Return until when whoever runs them may sleep; if that changes it is woken."""
         with self._lock:
-            self._sleeps_until = until = self._heap[0][0] if self._heap else NEVER
+            self._sleeps_until = until = self._next()
         return until
+
+    def _next(self) -> Micros:
+        """Return when somebody wants to be reminded next; nobody wakes for what has been told otherwise since."""
+        heap = self._heap
+        while heap:
+            entry, _, inbox = heap[0]
+            row = self._at.get(inbox)
+            if row is None or row[1] != entry:
+                heappop(heap)
+            elif row[0] == entry:
+                return entry
+            else:
+                row[1] = row[0]
+                heapreplace(heap, (row[0], next(self._order), inbox))
+        return NEVER
 
     def give_back(self) -> None:
         """Have the connections' own threads do what waits."""
