@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heappop, heappush, heapreplace
 from itertools import count
-from threading import Lock
+from threading import RLock
 from typing import Final
 
 from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
@@ -36,7 +36,7 @@ class Errands:
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._lock = Lock()
+        self._lock = RLock()  # a signal's handler that closes another connection may come in between
         self._heap: list[tuple[Micros, int, Inbox]] = []
         self._order = count()
         self._at: dict[Inbox, list[Micros]] = {}

@@ -10,7 +10,7 @@ has the inbox ring, which wakes the session's receiver thread.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock
+from threading import RLock
 
 from srtpy.internal.clock.units import NEVER, Micros
 from srtpy.internal.mux.inbox import Inbox
@@ -27,7 +27,7 @@ class Promises:
 
     def __init__(self, set_alarm: Callable[[Micros], None]) -> None:
         self._by: dict[Inbox, Micros] = {}
-        self._lock = Lock()
+        self._lock = RLock()  # a signal's handler that closes another connection may come in between
         self._set_alarm = set_alarm
         self._alarm_at: Micros = 0
         self._is_over = False

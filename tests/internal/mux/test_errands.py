@@ -127,6 +127,18 @@ def test_who_sleeps_is_woken_for_what_is_due_before_it_would_wake() -> None:
     assert world.errands.sleep() == SECOND // 3
 
 
+def test_a_signals_handler_may_come_in_the_middle_of_a_reminder() -> None:
+    """It runs on the thread that it interrupts, closes another connection, and must not wait for us."""
+    world = World()
+    one, other = world.inbox(), world.inbox()
+    errands = Errands(lambda: errands.remind(other, 2_000))
+    assert errands.sleep() == NEVER
+    errands.remind(one, 3_000)
+    errands.run(lambda: 2_000)
+    errands.run(lambda: 3_000)
+    assert world.tended == [(other, 2_000), (one, 3_000)]
+
+
 def test_the_socket_is_read_again_after_a_moment() -> None:
     world = World(takes=MILLISECOND)
     inboxes = [world.inbox() for _ in range(10)]

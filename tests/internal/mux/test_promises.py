@@ -32,6 +32,25 @@ def has_rung(inbox: Inbox) -> bool:
     return True
 
 
+def test_a_signals_handler_may_come_in_the_middle_of_a_promise() -> None:
+    """It runs on the thread that it interrupts, closes another connection, and must not wait for us."""
+    one, other = Inbox(), Inbox()
+    alarms: list[int] = []
+
+    def interrupted(instant: int) -> None:
+        alarms.append(instant)
+        if len(alarms) == 1:
+            promises.keep(other)
+            promises.make(other, 200)
+
+    promises = Promises(interrupted)
+    promises.make(one, 100)
+    assert promises.end(100) == 200
+    assert promises.end(200) == NEVER
+    assert one.is_let_down
+    assert other.is_let_down
+
+
 def test_a_promise_lasts_until_it_is_kept() -> None:
     desk, inbox = Desk(), Inbox()
     desk.promises.make(inbox, 100)
