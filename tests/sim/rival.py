@@ -170,6 +170,8 @@ class LibsrtArrivals:
     times off the median (window.cpp).
     """
 
+    are_pairs_known = True
+
     def __init__(self) -> None:
         self._intervals = deque([1e6] * 16, 16)
         self._probes = deque([1000.0] * 64, 64)
@@ -227,4 +229,3 @@ def follow_the_draft(sending: Any, receiving: Any, seed: int, now: Micros) -> No
     arrivals = LibsrtArrivals()
     receiving._receiver._arrivals = receiving._acks._rates._arrivals = arrivals
     receiving._receiver.__class__ = LibsrtReceiver
-    receiving._acks._rates._hope = 1

@@ -6,10 +6,11 @@ Never here: the ACK itself (core/acks.py), what a sender makes of the numbers (f
 controller), how fast the application writes (sampling on the sending side).
 Draft: 4.8.1 "Packet Acknowledgement", 5.2 "File Transfer Congestion Control".
 
-One call a batch, however many packets one read brought.  Packets of one read have no
-measurable interval between them, so the speed is measured from read to read: an entry is
-the time since the read before and the packets that came in it, and it counts for as many
-packets as it has.  For packets that come one by one these are libsrt's own numbers.
+One call a batch, however many packets one read brought.  An entry is the time since the entry before and the
+packets that came in it, and it counts for as many packets as it has.  Where the kernel tells when each packet came
+those are an entry that came within `FIRST_SPACING`; where it does not, packets of one read have no
+measurable interval between them, and the speed is measured from read to read.  For packets that come one by
+one these are libsrt's own numbers.
 
 Of the very first read only the packets are known.  A libsrt sender of files may leave its slow start at
 the first acknowledgement and go on for seconds at an eighth of the speed it names, so that must not be a
@@ -17,21 +18,20 @@ guess of nothing: they are taken to have come as close as libsrt's receiver take
 So are those that come with others until the window has been filled once: what passed before their read is
 how long the first of them took to come, or our thread to wake, and libsrt too counts it once.
 
-A probe pair is sent back to back, and its interval tells the link's capacity; but two
-packets of one read would tell the speed of a memory copy.  Only pairs that were read one by
-one are measured.  Where reads bring many packets, pairs seldom are, and then the arrival
-speed says what the link can do at least.
+A probe pair is sent back to back, and its interval tells the link's capacity.  A pair is measured by the kernel's
+times, or when it was read one by one; of two packets that were joined by the kernel, or read at once without such
+times, nothing can be told, and then the arrival speed says what the link can do at least.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from itertools import accumulate
 from math import ceil
 from typing import Final
 
 from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros
-from srtpy.internal.packet.header import RETRANSMITTED, Header
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.packet.header import HEADER, RETRANSMITTED, Header
 
 ARRIVALS_KEPT: Final = 16  # libsrt window.h CPktTimeWindow<16, 64>
 PROBES_KEPT: Final = 64  # libsrt window.h CPktTimeWindow<16, 64>
@@ -42,12 +42,13 @@ COUNTED_HEADER: Final = 12  # libsrt window.h m_zHeaderSize: what each packet ad
 OUTLIER: Final = 8  # libsrt window.cpp: an interval eight times the median, or an eighth of it, does not count
 PROBE_MASK: Final = 0xF  # libsrt core.h PUMASK_SEQNO_PROBE: every sixteenth packet and its follower are a pair
 NO_PROBE: Final = -1  # ours: no first half of a pair is waiting
+LOOKED_AT: Final = 2 * ARRIVALS_KEPT  # ours: packets at the end of a read, which drive out what was before
 
 
 class Arrivals:
     """Arrival intervals and probe pairs of one direction, shared by those who feed and those who ask."""
 
-    __slots__ = ("_begun", "_blank", "_capacity", "_last", "_payload_size", "_probe", "_probes", "_reads")
+    __slots__ = ("_begun", "_blank", "_capacity", "_last", "_pairs", "_payload_size", "_probe", "_probes", "_reads")
 
     def __init__(self, payload_size: int, now: Micros) -> None:
         self._payload_size = payload_size
@@ -58,6 +59,7 @@ class Arrivals:
         self._probes = deque([float(FIRST_PROBE)] * PROBES_KEPT, PROBES_KEPT)
         self._probe = NO_PROBE  # sequence number of the first half of a pair, if it came last
         self._capacity = 0  # what the probes say; 0: not computed yet
+        self._pairs = 0  # how many have been measured
 
     def note_batch(self, first: Header, packets: int, size: int, now: Micros) -> None:
         """Learn from one read's data packets; `first` is the header of the first, `size` their payload bytes."""
@@ -80,6 +82,45 @@ class Arrivals:
             reads.append((interval, before + packets, size_before + size))
         self._last = now
 
+    def note_each(self, batch: Batch, size: int) -> None:
+        """Learn from one read's data packets, of which the kernel told when each came; `size`: their payload bytes."""
+        times, count = batch.times, batch.count
+        self._note_pairs(batch)
+        if times[-1] - times[0] <= count * FIRST_SPACING:  # so close that they are one
+            self.note_batch(batch.first, count, size, times[-1])
+            return
+        self._probe = NO_PROBE
+        since = max(count - LOOKED_AT, 0 if self._begun else 1)
+        last = times[since - 1] if since else self._last
+        self._begun = True
+        reads, each = self._reads, size // count
+        for at in times[since:]:
+            gap = at - last
+            if gap < FIRST_SPACING and self._blank < ARRIVALS_KEPT:
+                interval, before, size_before = reads.pop()
+                reads.append((interval + max(gap, 0), before + 1, size_before + each))
+            else:
+                self._note_read(max(gap, 1), 1, each)
+            last = at
+        self._last = last
+
+    def _note_pairs(self, batch: Batch) -> None:
+        """Measure the probe pairs of a read; they are next to each other there unless something was lost."""
+        data, stride, times = batch.data, batch.stride, batch.times
+        for index in range(-batch.first[0] & PROBE_MASK, batch.count - 1, PROBE_MASK + 1):
+            seq, _, _, _ = HEADER.unpack_from(data, index * stride)
+            follower, info, _, _ = HEADER.unpack_from(data, (index + 1) * stride)
+            size = len(data) - (index + 1) * stride if index + 2 == batch.count else stride
+            size -= HEADER.size
+            if seq & PROBE_MASK == 0 and follower == seq + 1 and not info & RETRANSMITTED and size:
+                self._note_pair(times[index + 1] - times[index], size)
+
+    def _note_pair(self, interval: Micros, size: int) -> None:
+        """Note how far apart two packets came that left back to back; the second carried so many bytes."""
+        self._probes.append(max(interval, FIRST_SPACING) * self._payload_size / size)
+        self._pairs += 1
+        self._capacity = 0
+
     def _note_first(self, interval: Micros, packets: int, size: int) -> None:
         """Note one of the first reads: what was waited for is its first packet, the others were on its heels."""
         first = size // packets
@@ -97,24 +138,34 @@ class Arrivals:
 
     def speed(self) -> tuple[int, int]:
         """Return packets and bytes a second, or zeros while arrivals are too uneven to tell."""
-        paces = sorted([(interval / packets, packets) for interval, packets, _ in self._reads])
-        half = sum([packets for _, packets in paces]) // 2
-        sums = accumulate([packets for _, packets in paces])
-        median = next(pace for (pace, _), passed in zip(paces, sums, strict=True) if passed > half)
+        paces = sorted([(interval / packets, interval, packets, size) for interval, packets, size in self._reads])
+        half = sum([packets for _, _, packets, _ in paces]) // 2
+        passed = index = 0
+        while passed <= half:
+            passed += paces[index][2]
+            index += 1
+        median = paces[index - 1][0]
         low, high = median / OUTLIER, median * OUTLIER
-        kept = [read for read in self._reads if low < read[0] / read[1] < high]
-        packets = sum([read[1] for read in kept])
-        if packets <= half:
+        time = kept = size = 0
+        for pace, interval, packets, length in paces:
+            if low < pace < high:
+                time += interval
+                kept += packets
+                size += length
+        if kept <= half:
             return 0, 0
-        time = sum([read[0] for read in kept])
-        size = sum([read[2] for read in kept]) + packets * COUNTED_HEADER
-        return ceil(packets * SECOND / time), ceil(size * SECOND / time)
+        return ceil(kept * SECOND / time), ceil((size + kept * COUNTED_HEADER) * SECOND / time)
 
     def capacity(self, speed: int) -> int:
         """Return packets a second the link can bring, not less than the `speed` at which they come."""
         if not self._capacity:
             self._capacity = self._probed_capacity()
         return max(self._capacity, speed)
+
+    @property
+    def are_pairs_known(self) -> bool:
+        """Whether more of the probe pairs have been measured than stand for nothing."""
+        return self._pairs > PROBES_KEPT // 2
 
     def _note_lone(self, header: Header, size: int, now: Micros) -> None:
         """Learn from a packet that was read alone, the only kind whose place in time is known."""
@@ -124,8 +175,7 @@ class Arrivals:
             self._probe = seq
             return
         if half == 1 and seq - 1 == self._probe and not info & RETRANSMITTED and size and now > self._last:
-            self._probes.append((now - self._last) * self._payload_size / size)
-            self._capacity = 0
+            self._note_pair(now - self._last, size)
         self._probe = NO_PROBE
 
     def _probed_capacity(self) -> int:

@@ -41,9 +41,10 @@ FIRST_PATIENCE: Final[Micros] = 50 * MILLISECOND  # ours: see above; twice as lo
 LAST_DOUBLING: Final = 4  # ours: of that patience, up to libsrt's
 JOURNAL_SIZE: Final = 1024  # libsrt core.h ACK_WND_SIZE
 REOPENED: Final = 2  # ours: a window that has grown by more than this factor since it was last told is news
-# ours: Reads of many packets hide the probe pairs, and a file's sender does not grow beyond the capacity it is told.
-# So what arrives must not be all we say; where nothing is lost there is room for more.
+# ours: Where the kernel joins packets there are no probe pairs, and a file's sender does not grow beyond the capacity
+# it is told.  So what arrives must not be all we say; where nothing is lost there is room for more.
 HOPE: Final = 2  # ours: see above
+REPEATED: Final = 7  # ours: of eight live ACKs; reckoning costs as much as the rest of an ACK
 ENDLESS: Final = 1 << 31  # ours: packets; more than any window
 NEAR: Final[Micros] = MILLISECOND  # ours: on so short a way what we are late to read lies in the kernel, not on its way
 VERSION_LONG: Final = 0x010002  # libsrt core.cpp sendCtrlAck: the one version that wants the sending rate too
@@ -90,7 +91,10 @@ class Rates:
         burst: packets that the kernel holds for us.
     """
 
-    __slots__ = ("_arrivals", "_hope", "_is_near", "_payload_size", "_peer_version", "_told", "are_for_files", "burst")
+    __slots__ = (
+        *("_arrivals", "_hope", "_is_near", "_payload_size", "_peer_version", "_repeats", "_told", "_words"),
+        *("are_for_files", "burst"),
+    )
 
     def __init__(self, negotiated: Negotiated, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
@@ -99,6 +103,8 @@ class Rates:
         self.are_for_files = negotiated.congestion != LIVE
         self._hope = HOPE if self.are_for_files else 1
         self._is_near = False
+        self._words: list[int] = []
+        self._repeats = 0  # how often the same may be said again
         self._told = self.burst = ENDLESS
         """`_told`: how many packets the peer may send from what it knows to be acknowledged."""
 
@@ -123,9 +129,18 @@ class Rates:
         return min(free, self.burst) if self._is_near else free
 
     def words(self) -> list[int]:
-        """Return as many fields as the peer's version knows."""
+        """Return as many fields as the peer's version knows; live, where no pace goes by them, the same for a while."""
+        if not self._repeats:
+            self._repeats = 0 if self.are_for_files else REPEATED
+            self._words = self._reckon()
+        else:
+            self._repeats -= 1
+        return self._words
+
+    def _reckon(self) -> list[int]:
         packets, size = self._arrivals.speed()
-        capacity = max(self._arrivals.capacity(packets), packets * self._hope)
+        hope = 1 if self._arrivals.are_pairs_known else self._hope
+        capacity = max(self._arrivals.capacity(packets), packets * hope)
         if self._peer_version >= VERSION_FULL:
             return [packets, capacity, size]
         if self._peer_version == VERSION_LONG:

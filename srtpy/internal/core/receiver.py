@@ -107,7 +107,10 @@ class Receiver:
         counters, buffer = self._counters, self._buffer
         counters.recv_packets += count
         counters.recv_bytes += size
-        self._arrivals.note_batch(batch.first, count, size, now)
+        if batch.times:
+            self._arrivals.note_each(batch, size)
+        else:
+            self._arrivals.note_batch(batch.first, count, size, batch.arrived or now)
         if not self._is_next_run(batch, payloads):
             return self._accept_each(_rows(batch, payloads), now)
         if self._wants_all and not len(buffer) and (self._is_stream or _is_one_message(batch)):

@@ -27,7 +27,7 @@ JOIN_LIMIT: Final = 128  # ours: datagrams a batch; a connection holds its lock 
 class Joiner:
     """Builds batches from reads of one datagram, or of several that the kernel has joined (GRO)."""
 
-    __slots__ = ("_arrived", "_counters", "_done", "_joined", "_open", "_path", "_pieces", "_stride")
+    __slots__ = ("_counters", "_done", "_joined", "_open", "_path", "_pieces", "_stride", "_times")
 
     def __init__(self, counters: MuxCounters) -> None:
         self._counters = counters
@@ -37,12 +37,12 @@ class Joiner:
         self._joined = 0
         self._open = False
         self._path: Path | None = None
-        self._arrived: Micros = 0
+        self._times: list[Micros] = []  # of the pieces
 
     def add(self, data: bytes | memoryview, stride: int, path: Path, arrived: Micros = 0) -> None:
         """Take datagrams of `stride` bytes end to end (0: one datagram) from one peer, whose path is one object.
 
-        `data` must stay as it is until `take`.  A batch has arrived when the last of it has; 0: nobody knows.
+        `data` must stay as it is until `take`.  `arrived` is when the last of it came; 0: nobody knows.
         """
         size = len(data)
         if not stride or stride > size:
@@ -64,8 +64,9 @@ class Joiner:
             count += 1
         if count >= LARGE:
             self._finish()
-            self._arrived = arrived
-            self._close(Batch(bytes(data), stride), path)
+            batch = Batch(bytes(data), stride)
+            batch.arrived = arrived
+            self._done.append((batch, path))
             return
         alike = stride == self._stride or (count == 1 and size < self._stride)
         if not (self._open and alike and path is self._path and self._joined + count <= JOIN_LIMIT):
@@ -74,7 +75,7 @@ class Joiner:
             self._path = path
         self._pieces.append(data)
         self._joined += count
-        self._arrived = arrived
+        self._times.append(arrived)
         self._open = not size % self._stride  # a shorter one is always the last
 
     def take(self) -> Reads:
@@ -88,17 +89,19 @@ class Joiner:
         """Begin afresh: whoever read last was interrupted (Ctrl-C), and what it left is lost, as on the way."""
         self._done = []
         self._pieces = []
+        self._times = []
         self._path = None
         self._joined = 0
         self._open = False
 
     def _finish(self) -> None:
         if self._path is not None and self._pieces:
-            self._close(Batch(b"".join(self._pieces), self._stride), self._path)
+            batch = Batch(b"".join(self._pieces), self._stride)
+            batch.arrived = self._times[-1]
+            if batch.count == len(self._times) > 1 and batch.arrived:  # else the kernel has joined some of them
+                batch.times = self._times
+            self._done.append((batch, self._path))
         self._pieces.clear()
+        self._times = []
         self._joined = 0
         self._open = False
-
-    def _close(self, batch: Batch, path: Path) -> None:
-        batch.arrived = self._arrived
-        self._done.append((batch, path))

@@ -150,7 +150,7 @@ class ManyReader:
         rows: list[tuple[int, int, int]] = list(_ROW.iter_unpack(memoryview(self._headers)[:used]))
         arrivals = self._arrivals(count)
         if self._is_one_run(rows):
-            reads = self._take_run(rows, arrivals[-1])
+            reads = self._take_run(rows, arrivals)
             self._most = MESSAGES
         else:
             reads = self._take_each(rows, arrivals)
@@ -199,10 +199,12 @@ class ManyReader:
             and not self._sender(0, rows[0][0])[0]
         )
 
-    def _take_run(self, rows: list[tuple[int, int, int]], arrived: Micros) -> Reads:
+    def _take_run(self, rows: list[tuple[int, int, int]], arrivals: list[Micros]) -> Reads:
         length = rows[0][2]
         batch = Batch(b"".join([slot[:length] for slot in self._slots[: len(rows)]]), length)
-        batch.arrived = arrived
+        batch.arrived = arrivals[-1]
+        if batch.arrived and batch.count > 1:
+            batch.times = arrivals
         return [(batch, self._sender(0, rows[0][0])[1])]
 
     def _take_each(self, rows: list[tuple[int, int, int]], arrivals: list[Micros]) -> Reads:

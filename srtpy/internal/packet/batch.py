@@ -54,10 +54,11 @@ class Batch:
         stride: the length of each datagram but perhaps the last.
         first: the four integers of the first datagram's header.
         count: how many datagrams there are.
-        arrived: when they were read, for who takes them in later; 0: not told.
+        arrived: when the last of them came, or was read, for who takes them in later; 0: not told.
+        times: when each of them came, if there are several and the kernel told it of each.
     """
 
-    __slots__ = ("_headers", "arrived", "count", "data", "first", "stride")
+    __slots__ = ("_headers", "arrived", "count", "data", "first", "stride", "times")
 
     def __init__(self, data: bytes, stride: int | None = None) -> None:
         """Look at the sizes, and at the first header.
@@ -76,6 +77,7 @@ class Batch:
         self.data = data
         self.stride = stride
         self.arrived: Micros = 0
+        self.times: list[Micros] = []
         self.count = count + 1 if tail else count
         self.first: Header = HEADER.unpack_from(data)
         self._headers: list[Header] | None = None
@@ -173,6 +175,9 @@ class Batch:
         """Return the datagrams from `first` up to, not including, `last`, as a batch of their own."""
         part = Batch(self.data[first * self.stride : last * self.stride], self.stride)
         part.arrived = self.arrived
+        if self.times:
+            part.times = self.times[first:last]
+            part.arrived = part.times[-1]
         return part
 
     def pieces(self) -> Iterator[Batch]:

@@ -135,6 +135,8 @@ def joined(batches: list[Batch]) -> list[Batch]:
         else:
             together = Batch(b"".join([batch.data for batch in batches[start:end]]), first.stride)
             together.arrived = batches[end - 1].arrived
+            if all(batch.times or batch.count == 1 for batch in batches[start:end]):
+                together.times = [at for batch in batches[start:end] for at in batch.times or (batch.arrived,)]
             result.append(together)
         start = end
     return result

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from itertools import accumulate
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from srtpy.internal.clock.units import SECOND
 from srtpy.internal.congestion.arrivals import ARRIVALS_KEPT, PROBES_KEPT, Arrivals
-from srtpy.internal.packet.header import RETRANSMITTED, Header
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.packet.header import HEADER, RETRANSMITTED, Header
+from srtpy.internal.seq.number import SEQ_MASK
 from tests.vectors import vectors
 
 PAYLOAD = 1316
@@ -26,6 +32,77 @@ def fed(intervals: list[int], size: int = PAYLOAD, count: int = 1) -> Arrivals:
         now += interval
         hear(arrivals, headers(2, count), size * count, now)
     return arrivals
+
+
+def read_at(times: list[int], first: int = 0x7FFFFFF0, size: int = PAYLOAD) -> Batch:
+    """A read of consecutive packets that came at these times, as the kernel tells."""
+    sequence = [(first + n) & SEQ_MASK for n in range(len(times))]
+    batch = Batch(b"".join(HEADER.pack(seq, 0xC0000001, 0, 1) + bytes(size) for seq in sequence))
+    if len(times) > 1:
+        batch = Batch(batch.data, HEADER.size + size)
+    batch.times, batch.arrived = times, times[-1]
+    return batch
+
+
+def heard_each(times: list[int], lengths: list[int]) -> Arrivals:
+    """A window that was told when each packet came, so many packets a read."""
+    arrivals, start, seq = Arrivals(PAYLOAD, 0), 0, 0x7FFFFFF0
+    for length in lengths:
+        batch = read_at(times[start : start + length], seq)
+        arrivals.note_each(batch, length * PAYLOAD)
+        start, seq = start + length, (seq + length) & SEQ_MASK
+    return arrivals
+
+
+@pytest.mark.parametrize("length", [2, 7, 16, 33, 128])
+def test_packets_that_came_apart_tell_speed_and_capacity_however_many_are_read_at_once(length: int) -> None:
+    times = [1_000_000 + 400 * n - (280 if n % 16 == 1 else 0) for n in range(128 * 8)]  # the second of a pair is close
+    arrivals = heard_each(times, [length] * (len(times) // length))
+    packets, size = arrivals.speed()
+    assert 2400 <= packets <= 2700
+    assert size == pytest.approx(packets * (PAYLOAD + 12), rel=0.01)
+    if length == 7:  # most pairs are within a read, some are parted
+        assert arrivals.capacity(packets) == pytest.approx(8334, rel=0.01)
+    else:
+        assert (arrivals.capacity(packets), arrivals.are_pairs_known) == (8334, True)
+
+
+def test_packets_that_came_in_clusters_are_an_entry_a_cluster() -> None:
+    times = [1_000_000 + 1000 * (n // 4) + n % 4 for n in range(64)]  # four in 3 us, every millisecond
+    arrivals = heard_each(times, [32, 32])
+    assert 3900 <= arrivals.speed()[0] <= 4100
+
+
+def test_packets_that_came_as_close_as_one_are_one_read() -> None:
+    close, one = Arrivals(PAYLOAD, 0), Arrivals(PAYLOAD, 0)
+    for turn in range(1, 30):
+        batch = read_at([turn * 5000 + n for n in range(20)], 2)
+        close.note_each(batch, 20 * PAYLOAD)
+        hear(one, headers(2, 20), 20 * PAYLOAD, turn * 5000 + 19)
+    assert close.speed() == one.speed()
+
+
+def test_the_second_of_a_pair_that_was_sent_again_or_lost_tells_nothing() -> None:
+    for second in (HEADER.pack(17, 0xC0000001 | RETRANSMITTED, 0, 1), HEADER.pack(18, 0xC0000001, 0, 1)):
+        arrivals = Arrivals(PAYLOAD, 0)
+        for _ in range(PROBES_KEPT):
+            batch = Batch(HEADER.pack(16, 0xC0000001, 0, 1) + bytes(8) + second + bytes(8), HEADER.size + 8)
+            batch.times = [1000, 1100]
+            arrivals.note_each(batch, 16)
+        assert not arrivals.are_pairs_known
+
+
+@given(
+    gaps=st.lists(st.integers(-5, 10**7), min_size=2, max_size=200),
+    lengths=st.lists(st.integers(2, 60), min_size=1, max_size=20),
+)
+def test_no_times_are_too_strange(gaps: list[int], lengths: list[int]) -> None:
+    times = list(accumulate(gaps))
+    parts = [length for length, end in zip(lengths, accumulate(lengths), strict=True) if end <= len(times)]
+    arrivals = heard_each(times, parts)
+    packets, size = arrivals.speed()
+    assert packets >= 0 <= size
+    assert arrivals.capacity(packets) >= packets
 
 
 def test_a_connection_begins_with_libsrts_values() -> None:

@@ -519,6 +519,19 @@ def test_files_hope_for_more_than_arrives() -> None:
     assert file_capacity == max(capacity, 2 * rate)
 
 
+def test_live_acknowledgements_repeat_the_rates_and_files_do_not() -> None:
+    told: dict[str, list[int]] = {}
+    for congestion in ("live", "file"):
+        side = ReceivingSide(congestion=congestion)
+        seen = told[congestion] = []
+        for turn in range(1, 18):
+            side.hear_numbers(range(20 * turn - 20, 20 * turn), turn * FULL_ACK_PERIOD + 100 * turn * turn)
+            seen.append(side.acks._rates.words()[0])
+    assert len(set(told["file"])) > 10
+    assert [told["live"][turn] for turn in (0, 8, 16)] == [told["file"][turn] for turn in (0, 8, 16)]
+    assert told["live"] == [told["live"][turn // 8 * 8] for turn in range(17)]
+
+
 @pytest.mark.parametrize("isn", STARTS)
 def test_who_sends_a_file_hears_of_all_but_the_last_packet_first(isn: int) -> None:
     """Otherwise a libsrt 1.5.1 whose window was full may sleep on until its timeout."""

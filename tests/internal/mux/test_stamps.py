@@ -81,7 +81,19 @@ def test_a_batch_has_arrived_when_it_came_and_not_when_it_was_read(
         assert sum(batch.count for batch, _ in reads) == count
         for batch, path in reads:
             assert before <= batch.arrived <= after
+            assert len(batch.times) == (batch.count if batch.count > 1 else 0)
+            assert batch.times == sorted(batch.times)
+            assert not batch.times or batch.times[-1] == batch.arrived
             assert path is reads[0][1]
+
+
+def test_of_datagrams_that_the_kernel_joined_nobody_knows_when_each_came() -> None:
+    with bound(reading=Reading.MANY) as here, dialed(here) as there:
+        before = now()
+        there.send([data(seq) for seq in range(8)], path_to(here))
+        ((batch, _),) = here.read()
+        assert (batch.count, batch.times) == (8, [])
+        assert before <= batch.arrived <= now()
 
 
 @pytest.mark.parametrize("reading", [Reading.MANY, Reading.MESSAGES])

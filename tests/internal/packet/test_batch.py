@@ -173,3 +173,11 @@ def test_parts_arrived_when_the_whole_did() -> None:
     assert batch.arrived == 0
     batch.arrived = 77
     assert [piece.arrived for piece in batch.pieces()] == [77, 77]
+
+
+def test_a_part_came_when_its_last_datagram_came() -> None:
+    batch = mixed([data(1), data(2), control(STRIDE), data(3)])
+    batch.times, batch.arrived = [100, 200, 300, 400], 400
+    assert [(piece.arrived, piece.times) for piece in batch.pieces()] == [(200, [100, 200]), (300, [300]), (400, [400])]
+    batch.times = []
+    assert {piece.arrived for piece in batch.pieces()} == {400}

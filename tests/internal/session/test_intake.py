@@ -151,3 +151,12 @@ def test_the_sockets_thread_is_asked_to_come_back_only_if_it_does_such_things() 
     assert not intake.remind(6_000)
     assert intake.back_at == 5_000
     assert not Intake(FakeCore(), inbox, None).remind(5_000)
+
+
+def test_joined_batches_keep_the_times_of_each_packet_where_all_are_known() -> None:
+    first, second, third = batch(b"a", b"b"), batch(b"c"), batch(b"d", b"e")
+    first.times, first.arrived, second.arrived, third.arrived = [10, 20], 20, 30, 50
+    (together,) = joined([first, second])
+    assert (together.times, together.arrived) == ([10, 20, 30], 30)
+    (together,) = joined([first, second, third])
+    assert (together.times, together.arrived) == ([], 50)
