@@ -385,6 +385,17 @@ def test_in_company_a_step_does_not_depend_on_the_own_pace() -> None:
     assert steps[0] == pytest.approx(0.1 * BOLD * 100, rel=1e-3)
 
 
+def test_in_company_who_has_measured_100_mbit_a_tenth_wrong_takes_the_same_steps() -> None:
+    steps = []
+    for capacity in (7_500, 8_333, 9_200):
+        path = Path()
+        path.share(2000, capacity)
+        before = SECOND / path.controller.period
+        path.ack(1, 2 * RTT)
+        steps.append(SECOND / path.controller.period - before)
+    assert steps == pytest.approx([0.1 * BOLD * 100] * 3, rel=1e-3)
+
+
 def test_who_hears_rarely_makes_up_for_the_steps_between_but_not_for_a_pause() -> None:
     for after, steps in ((30, 3), (100, 10), (5000, 10)):
         path = Path()
