@@ -17,7 +17,15 @@ def main() -> int:
     parser.add_argument("-addr", "--address", default=":9000", help="where to listen (default :9000)")
     parser.add_argument("--latency", type=float, default=0.12, help="seconds (default 0.12)")
     arguments = parser.parse_args()
-    with srtpy.listen(arguments.address, latency=arguments.latency) as listener:
+    try:
+        return receive(arguments.address, arguments.latency)
+    except KeyboardInterrupt:
+        return 130
+
+
+def receive(address: str, latency: float) -> int:
+    """Wait for one sender; write what it sends."""
+    with srtpy.listen(address, latency=latency) as listener:
         print(f"listening on port {listener.local_addr[1]}", file=sys.stderr, flush=True)
         conn = listener.accept()
     with conn:

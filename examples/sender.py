@@ -47,9 +47,15 @@ def main() -> int:
         print(f"cannot connect to {arguments.address}: {error}", file=sys.stderr)
         return 1
     packets = pattern(arguments.bitrate, arguments.duration) if arguments.pattern else read_input()
-    with conn:
-        for packet in packets:
-            conn.write(packet)
+    try:
+        with conn:
+            for packet in packets:
+                conn.write(packet)
+    except srtpy.SRTError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
     stats = conn.stats()
     print(f"sent {stats.sent_unique_bytes:,} bytes, {stats.retransmits} packets twice or more", file=sys.stderr)
     return 0

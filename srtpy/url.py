@@ -85,7 +85,7 @@ _PARSERS: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "kmrefreshrate": ("km_refresh_rate", urlvalues.whole),
     "kmpreannounce": ("km_pre_announce", urlvalues.whole),
     "enforcedencryption": ("enforced_encryption", urlvalues.flag),
-    "cryptomode": ("crypto_mode", urlvalues.whole),
+    "cryptomode": ("crypto_mode", urlvalues.crypto_mode),
     "minversion": ("min_version", urlvalues.version),
     "nakreport": ("nak_report", urlvalues.flag),
     "tlpktdrop": ("tlpktdrop", urlvalues.flag),

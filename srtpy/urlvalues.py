@@ -110,6 +110,19 @@ def key_length(value: str) -> int | None:
     return whole(value or "0") or None
 
 
+def crypto_mode(value: str) -> int:
+    """Return the number of a way to encrypt, by number or name."""
+    names = ("auto", "ctr", "gcm")
+    return names.index(value.lower()) if value.lower() in names else _whole_of(value, "0 (auto), 1 (ctr) or 2 (gcm)")
+
+
+def _whole_of(value: str, choices: str) -> int:
+    try:
+        return whole(value)
+    except ValueError:
+        raise ValueError(f"not one of {choices}") from None
+
+
 def version(value: str) -> int | str:
     """Return a version as it was written, or its number."""
     return value if "." in value else whole(value)

@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Final
@@ -31,6 +32,7 @@ UDP_NUMBERS: Final = ("ttl", "iptos", "rcvbuf", "sndbuf", "mcloop")
 UDP_BUFFER: Final = 4 << 20  # bytes asked of the kernel for UDP ends
 ACCEPT_STEP: Final = 0.5  # seconds between looks at whether we are to stop
 _Reason = srtpy.RejectReason
+SYNC_BYTE: Final = b"\x47"  # what each packet of a transport stream begins with
 MISFITS: Final = {  # settings of the two ends that do not go together, which waiting does not change
     *(_Reason.BAD_SECRET, _Reason.UNSECURE, _Reason.CRYPTO, _Reason.VERSION),
     *(_Reason.MESSAGE_API, _Reason.CONGESTION, _Reason.FILTER),
@@ -138,11 +140,13 @@ class SrtEnd(End):
     def _accept(self) -> srtpy.Conn:
         if self._listener is None:
             self._listener = self._listen()
+        began, patience = time.monotonic(), self._where.timeout
         while not self.stop.is_set():
             try:
                 return self._listener.accept()
             except TimeoutError:
-                continue
+                if patience is not None and time.monotonic() - began >= patience:
+                    raise srtpy.DeadlineError(f"nobody called within {patience:g} s (timeout)") from None
         raise srtpy.ConnClosedError("stopped while waiting for a caller")
 
     def _listen(self) -> srtpy.Listener:
@@ -331,6 +335,14 @@ class FileEnd(End):
     def is_regular(self) -> bool:
         """Whether it is a file on a disk, which could be read at any speed."""
         return self._path is not None and os.path.isfile(self._path)
+
+    @property
+    def lacks_clock(self) -> bool:
+        """Whether it is a file on a disk that does not begin as a transport stream does."""
+        if not self.is_regular or self._path is None:
+            return False
+        with Path(self._path).open("rb") as file:
+            return file.read(1) not in (SYNC_BYTE, b"")
 
     def open(self) -> None:
         """Open the file."""

@@ -10,6 +10,7 @@ import argparse
 import re
 import signal
 import sys
+import time
 from types import FrameType
 from typing import Final
 
@@ -22,6 +23,7 @@ from srtpy.cli.pump import Pace, Pump, clock_pace, rate_pace
 from srtpy.cli.screen import Screen
 
 LARGEST_CHUNK: Final = 1456
+SAME_SIGNAL: Final = 0.5  # seconds
 RATE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)(?:bps|bit/s)?")
 EXAMPLES: Final = """\
 examples:
@@ -88,9 +90,20 @@ def pace_for(text: str, source: End) -> Pace | None:
     return rate_pace(float(found[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[found[2]] / 8)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    """Make SIGTERM end a stream as Ctrl-C does: closed properly, totals told."""
-    raise KeyboardInterrupt
+class Interruption:
+    """Makes SIGTERM end a stream as Ctrl-C does: closed properly, totals told.  A second signal soon after is the same.
+
+    timeout(1), for one, signals the command and then its whole group.
+    """
+
+    def __init__(self) -> None:
+        self._at = float("-inf")
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Interrupt, unless that was done just now."""
+        before, self._at = self._at, time.monotonic()
+        if self._at - before > SAME_SIGNAL:
+            raise KeyboardInterrupt
 
 
 def run(options: argparse.Namespace) -> int:
@@ -107,7 +120,10 @@ def run(options: argparse.Namespace) -> int:
     pump = Pump(source, sink, reconnects=options.reconnect, pace=pace_for(options.pace, source), say=screen.say)
     stats_file = StatsFile(options.stats_out, options.stats_format) if options.stats_out else None
     figures = Figures(pump, None if options.quiet else screen, stats_file, options.interval, screen.say)
-    before = signal.signal(signal.SIGTERM, _terminate)
+    interruption = Interruption()
+    before = {number: signal.signal(number, interruption) for number in (signal.SIGTERM, signal.SIGINT)}
+    if options.pace in ("auto", "clock") and isinstance(source, FileEnd) and source.lacks_clock:
+        screen.say(f"{source.name}: no transport stream, so it has no clock to be paced by: --pace says how fast")
     if not options.quiet:
         screen.say(f"srtpy live: {source.name} -> {sink.name}")
     figures.start()
@@ -121,7 +137,8 @@ def run(options: argparse.Namespace) -> int:
     finally:
         figures.stop()
         pump.close()
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     screen.say(f"srtpy live: {totals(pump)}")
     if isinstance(failure, BrokenPipeError) and not isinstance(failure, srtpy.SRTError):
         raise failure

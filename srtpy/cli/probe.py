@@ -92,6 +92,8 @@ def _found(conn: srtpy.Conn, took: float) -> dict[str, object]:
         "version": _dotted(conn.peer_version),
         "latency": f"{stats.ms_snd_tsbpd_delay:g} ms to the listener, {stats.ms_rcv_tsbpd_delay:g} ms back",
         "encryption": _encryption(conn),
+        "handshake_ms": round(took * 1000, 1),
+        "latency_ms": {"to_listener": stats.ms_snd_tsbpd_delay, "back": stats.ms_rcv_tsbpd_delay},
     }
 
 

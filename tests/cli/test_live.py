@@ -278,6 +278,32 @@ def test_a_listener_that_has_let_us_in_before_may_refuse_for_a_while(run: type[C
     assert status == 0
 
 
+def test_nobody_is_waited_for_longer_than_the_url_says(run: type[Command]) -> None:
+    url = "srt://127.0.0.1:0?mode=listener&timeout=600"
+    status, said = run("live", url, "-", "--no-reconnect", stdout=subprocess.DEVNULL).finish()
+    assert status == 1
+    assert "nobody called within 0.6 s" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_twice_is_one(run: type[Command], number: int) -> None:
+    command = run("live", "srt://127.0.0.1:0?mode=listener", "-", stdout=subprocess.DEVNULL)
+    command.wait_to_say("waiting for a caller")
+    command.process.send_signal(number)
+    status, said = command.finish(number)
+    assert status == 0
+    assert "0 messages" in said
+    assert "interrupted" not in said
+
+
+def test_what_has_no_clock_is_told(run: type[Command], tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"no transport stream")
+    status, said = run("live", str(film), str(tmp_path / "copy")).finish()
+    assert status == 0
+    assert "film.mp4: no transport stream" in said
+
+
 def test_a_missing_file_is_a_failure(run: type[Command], tmp_path: Path) -> None:
     status, said = run("live", str(tmp_path / "nothing.ts"), "-").finish()
     assert status == 1

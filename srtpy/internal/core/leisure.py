@@ -51,3 +51,8 @@ class Leisure:
             return 0
         spare = (latency - ROUND_TRIPS * self._round_trip.smoothed) // SHARE
         return min(max(spare, 0), LONGEST)
+
+
+def longest_nap(latency: Micros) -> Micros:
+    """Return the most that an end of such a latency ever leaves unread what has come."""
+    return min(latency // SHARE, LONGEST)

@@ -24,6 +24,7 @@ from srtpy.internal.congestion.shaper import Shaper
 from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.departure import Departure
 from srtpy.internal.core.dropping import Dropping
+from srtpy.internal.core.leisure import longest_nap
 from srtpy.internal.core.outbox import Outbox
 from srtpy.internal.core.packing import Packing, Seal
 from srtpy.internal.core.retransmission import Retransmission
@@ -69,14 +70,14 @@ class Sender:
         # libsrt core.cpp packLostData: algorithm 1 needs a peer that repeats its reports
         is_eager = not (config.effective_retransmit_algo and negotiated.peer_nak_report)
         self._again = Retransmission(shaper, round_trip, is_eager, payload, now, negotiated.send_isn)
-        self._silence = Silence(round_trip, negotiated.peer_nak_report and not self._controller.waits_for_losses, now)
+        waits_for_quiet = negotiated.peer_nak_report and not self._controller.waits_for_losses
+        self._silence = Silence(round_trip, waits_for_quiet, now, 2 * longest_nap(negotiated.peer_latency))
         packing = Packing(negotiated, seal, tag_size)
         self._payload_size = packing.payload_size
-        self._dropping = Dropping(negotiated, self._buffer, self._again, outbox, counters)
-        self._dropping.set_delay(from_seconds(config.snd_drop_delay))
-        self._departure = Departure(
-            negotiated, self._buffer, self._again, packing, self._controller, self._dropping, outbox, counters
-        )
+        self._dropping = dropping = Dropping(negotiated, self._buffer, self._again, outbox, counters)
+        dropping.set_delay(from_seconds(config.snd_drop_delay))
+        parts = (self._buffer, self._again, packing, self._controller, dropping)
+        self._departure = Departure(negotiated, *parts, outbox, counters)
         self.flow_window = window
         self._send_at = NEVER
         self._busy_since = now

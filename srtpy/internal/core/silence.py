@@ -13,7 +13,8 @@ Three things call for three remedies (`Remedy`), all after one round trip and so
 - the LAST packet again: a peer that does repeat its reports cannot report a tail it never saw
   begin.  libsrt leaves that tail lost in live mode.  We send the last packet once more: the peer sees
   the gap before it and reports it as any other.  Measured from the last data sent too, so a
-  stream that flows never does this, and a silent one costs a packet each time.
+  stream that flows never does this, and a silent one costs a packet each time.  Both ends may nap before
+  they look (leisure.py), which is no loss.
 - KNOCK: the peer's window is closed and nothing is on its way, so no acknowledgement can
   come to open it.  One packet beyond the window asks.
 """
@@ -45,10 +46,15 @@ class Silence:
         is_knocking: whether one packet may leave though the window is closed.
     """
 
-    __slots__ = ("_not_before", "_round_trip", "_sent_at", "_times", "_waits_for_quiet", "is_knocking", "since")
+    __slots__ = (
+        *("_naps", "_not_before", "_round_trip", "_sent_at", "_times", "_waits_for_quiet"),
+        *("is_knocking", "since"),
+    )
 
-    def __init__(self, round_trip: RoundTrip, waits_for_quiet: bool, now: Micros) -> None:
+    def __init__(self, round_trip: RoundTrip, waits_for_quiet: bool, now: Micros, naps: Micros = 0) -> None:
+        """Begin with nothing sent; `naps` is how long both ends together may leave unread what has come."""
         self._round_trip = round_trip
+        self._naps = naps
         self._waits_for_quiet = waits_for_quiet
         self._times = 1
         self._sent_at = now
@@ -87,7 +93,7 @@ class Silence:
             overdue = self.since + self._times * self._interval + ACK_PERIOD
         elif on_their_way or is_shut_out:
             begin = self._sent_at if self._sent_at > self.since else self.since
-            overdue = begin + self._interval + ACK_PERIOD
+            overdue = begin + self._interval + ACK_PERIOD + (self._naps if on_their_way else 0)
         else:
             return NEVER
         return overdue if overdue > self._not_before else self._not_before

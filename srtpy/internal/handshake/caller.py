@@ -324,7 +324,8 @@ class Caller:
                 "compare trans_type (live, file) and congestion on both sides"
             )
         if reason == RejectReason.CRYPTO:
-            return f"{reason.advice} (here it is {config.crypto_mode.name})"
+            mode = config.crypto_mode.name
+            return f"{reason.advice} (here it is {mode}{', which asks for CTR' if mode == 'AUTO' else ''})"
         if reason == RejectReason.VERSION:
             return f"the listener demands a newer SRT version than ours, {dotted(SRT_VERSION)}; see its min_version"
         return reason.advice

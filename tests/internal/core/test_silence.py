@@ -59,6 +59,11 @@ def test_it_follows_the_round_trip() -> None:
     assert silence.deadline(1, False) == 20_000 + 4 * 10_000 + 30_000
 
 
+def test_what_both_ends_may_nap_is_no_silence_but_only_where_the_tail_is_meant() -> None:
+    for waits_for_quiet, overdue in ((True, 354_000), (False, 330_000)):
+        assert Silence(RoundTrip(), waits_for_quiet, 0, 24_000).deadline(5, False) == overdue
+
+
 @pytest.mark.parametrize(
     ("waits_for_quiet", "on_their_way", "remedy"),
     [(False, 5, Remedy.EVERYTHING), (True, 5, Remedy.LAST), (False, 0, Remedy.KNOCK), (True, 0, Remedy.KNOCK)],
