@@ -21,6 +21,8 @@ FILL: Final = 16  # ours: the part of the kernel buffer a nap may fill; sleep la
 LONGEST: Final[Micros] = NEVER // 2  # ours: longer than any promise; no promise is NEVER
 LONG_FILL: Final = 8  # ours: the part of the kernel buffer that may fill while others have promised to read
 FLOWING: Final[Micros] = 5_000  # ours: reads no further apart than that are still a flow; who promises comes so often
+UNKNOWN: Final[Micros] = 4_000  # ours: as long as nobody knows how much comes; 4 MB fill in twice that at 2 Gbit/s
+FORGOTTEN: Final[Micros] = 60_000  # ours: two pictures' time; what has been quiet for longer begins anew
 WINDOW: Final[Micros] = 2 * NAP  # ours: how long to look before deciding; one read tells nothing of a burst's length
 SPELL: Final[Micros] = 10_000  # ours: for how long the socket may be left alone where little comes for each of many
 LOOK: Final[Micros] = 4 * SPELL  # ours: how long to look before deciding that it is so
@@ -58,6 +60,11 @@ class Nap:
             more: it brought as much as it could, so that more may wait.
             now: the instant.
         """
+        if data and now - self._since > FORGOTTEN:  # what came before tells nothing of what begins now
+            self._since, self._arrived, self._reads, self._pause = now, 0, 0, 0
+            self.longest = UNKNOWN if self._room else 0
+        if data and more:
+            self.longest = 0  # nobody's promise is good enough for a flood
         self._arrived += data
         if more or not data:
             return 0

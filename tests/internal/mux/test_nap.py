@@ -7,7 +7,7 @@ from collections import deque
 import pytest
 
 from srtpy.internal.clock.units import SECOND, Micros
-from srtpy.internal.mux.nap import FILL, LONGEST, LOOK, NAP, SHORTEST, SPELL, Nap, Trickle
+from srtpy.internal.mux.nap import FILL, LONGEST, LOOK, NAP, SHORTEST, SPELL, UNKNOWN, Nap, Trickle
 
 LARGE = 3_640  # what 4 MB hold
 SMALL = 184  # what the usual limit of 212,992 bytes holds
@@ -45,6 +45,31 @@ def test_bursts_far_apart_are_never_kept_waiting() -> None:
 
 def test_the_first_packet_is_never_kept_waiting() -> None:
     assert Nap(LARGE).after(1, False, 1_000_000) == 0
+
+
+def test_as_long_as_nobody_knows_how_much_comes_no_promise_is_good_for_long() -> None:
+    nap = Nap(LARGE)
+    nap.after(0, False, SECOND)
+    assert nap.longest == LONGEST  # who sends hears control packets alone
+    nap.after(1, False, 2 * SECOND)
+    assert nap.longest == UNKNOWN
+    lived(nap, 950, start=2 * SECOND)
+    assert nap.longest > 20 * UNKNOWN
+    nap.after(1, False, 3 * SECOND)  # after a pause, who knows?
+    assert nap.longest == UNKNOWN
+    assert Nap(0).after(1, False, SECOND) == Nap(0).longest == 0
+
+
+def test_while_reads_are_full_no_promise_is_good_enough() -> None:
+    nap = Nap(LARGE)
+    lived(nap, 950, start=SECOND)
+    now = SECOND + SECOND // 5
+    nap.after(0, True, now)
+    assert nap.longest > UNKNOWN
+    nap.after(128, True, now + 1000)
+    assert nap.longest == 0
+    lived(nap, 950, start=now + 2000)
+    assert nap.longest > UNKNOWN
 
 
 @pytest.mark.parametrize("rate", [950, 4_750, 9_500, 20_000, 100_000, 1_000_000])
