@@ -1,8 +1,8 @@
 """`srtpy file send|recv`: carry files and folders, whole or not at all.
 
-Lives here: the command's options, its signals, which way of sending and receiving is taken, its exit status.
+Lives here: the command's options, which way of sending and receiving is taken, its exit status.
 Never here: the conversation (file_sending.py, file_receiving.py), connections (file_line.py), bare files
-(file_bare.py), what is shown (file_progress.py).
+(file_bare.py), what is shown (file_progress.py), signals (interruption.py).
 """
 
 from __future__ import annotations
@@ -10,10 +10,8 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-import signal
 import time
 from collections.abc import Callable
-from types import FrameType
 from typing import Any, Final
 
 import srtpy
@@ -39,6 +37,7 @@ from srtpy.cli.file_sending import Parcel
 from srtpy.cli.file_sources import Entry, gather
 from srtpy.cli.file_store import Store
 from srtpy.cli.file_words import Kind
+from srtpy.cli.interruption import Interruption
 
 PEERS: Final = ("auto", "srtpy", "plain")
 TRANSFER: Final = 16  # bytes of a transfer's number
@@ -141,32 +140,31 @@ def _path(text: str) -> str:
     return path
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def _run(options: argparse.Namespace, verb: str, work: Callable[[Line, Display], None]) -> int:
     """Do the work, tell the totals, return the exit status."""
-    before = signal.signal(signal.SIGTERM, _terminate)
     display = Display(options.interval, is_quiet=options.quiet)
     line = Line(options.url, display.say)
-    status = Status.WHOLE
-    try:
-        with display:
-            try:
-                work(line, display)
-                status = display.tally.status()
-            except TransferError as error:
-                status = error.status
-                display.say(f"srtpy: {error}")
-            except KeyboardInterrupt:
-                status = Status.STOPPED
-                display.say("srtpy: stopped; run it again to go on")
-    finally:
-        line.close()
-        signal.signal(signal.SIGTERM, before)
-    display.say(f"srtpy file: {display.tally.summary(verb)}")
+    with Interruption():
+        try:
+            with display:
+                status = _outcome(line, display, work)
+        finally:
+            line.close()
+        display.say(f"srtpy file: {display.tally.summary(verb)}")
     return status
+
+
+def _outcome(line: Line, display: Display, work: Callable[[Line, Display], None]) -> Status:
+    """Do the work, and say what kept it from being done."""
+    try:
+        work(line, display)
+        return display.tally.status()
+    except TransferError as error:
+        display.say(f"srtpy: {error}")
+        return error.status
+    except KeyboardInterrupt:
+        display.say("srtpy: stopped; run it again to go on")
+        return Status.STOPPED
 
 
 # ---- sending

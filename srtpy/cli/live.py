@@ -1,29 +1,26 @@
 """`srtpy live SRC DST`: carry a live stream from one place to another.
 
-Lives here: the command's options, its signals, its exit status.
-Never here: ends (endpoints.py), moving data (pump.py), figures (figures.py).
+Lives here: the command's options, its exit status.
+Never here: ends (endpoints.py), moving data (pump.py), figures (figures.py), signals (interruption.py).
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-import signal
 import sys
-import time
-from types import FrameType
 from typing import Final
 
 import srtpy
 from srtpy.cli.arguments import duration
 from srtpy.cli.endpoints import End, FileEnd, check_apart, open_end
 from srtpy.cli.figures import COLUMNS, FORMATS, Figures, StatsFile, totals
+from srtpy.cli.interruption import Interruption
 from srtpy.cli.mpegts import MESSAGE_SIZE
 from srtpy.cli.pump import Pace, Pump, clock_pace, rate_pace
 from srtpy.cli.screen import Screen
 
 LARGEST_CHUNK: Final = 1456
-SAME_SIGNAL: Final = 0.5  # seconds
 RATE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)(?:bps|bit/s)?")
 EXAMPLES: Final = """\
 examples:
@@ -90,22 +87,6 @@ def pace_for(text: str, source: End) -> Pace | None:
     return rate_pace(float(found[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[found[2]] / 8)
 
 
-class Interruption:
-    """Makes SIGTERM end a stream as Ctrl-C does: closed properly, totals told.  A second signal soon after is the same.
-
-    timeout(1), for one, signals the command and then its whole group.
-    """
-
-    def __init__(self) -> None:
-        self._at = float("-inf")
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Interrupt, unless that was done just now."""
-        before, self._at = self._at, time.monotonic()
-        if self._at - before > SAME_SIGNAL:
-            raise KeyboardInterrupt
-
-
 def run(options: argparse.Namespace) -> int:
     """Carry the stream; return 0 when it ended or was ended, 1 when it failed.
 
@@ -120,29 +101,31 @@ def run(options: argparse.Namespace) -> int:
     pump = Pump(source, sink, reconnects=options.reconnect, pace=pace_for(options.pace, source), say=screen.say)
     stats_file = StatsFile(options.stats_out, options.stats_format) if options.stats_out else None
     figures = Figures(pump, None if options.quiet else screen, stats_file, options.interval, screen.say)
-    interruption = Interruption()
-    before = {number: signal.signal(number, interruption) for number in (signal.SIGTERM, signal.SIGINT)}
-    if options.pace in ("auto", "clock") and isinstance(source, FileEnd) and source.lacks_clock:
-        screen.say(f"{source.name}: no transport stream, so it has no clock to be paced by: --pace says how fast")
-    if not options.quiet:
-        screen.say(f"srtpy live: {source.name} -> {sink.name}")
-    figures.start()
-    failure: OSError | None = None
-    try:
-        pump.run()
-    except KeyboardInterrupt:
-        pass
-    except OSError as error:
-        failure = error
-    finally:
-        figures.stop()
-        pump.close()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    screen.say(f"srtpy live: {totals(pump)}")
+    with Interruption():
+        if options.pace in ("auto", "clock") and isinstance(source, FileEnd) and source.lacks_clock:
+            screen.say(f"{source.name}: no transport stream, so it has no clock to be paced by: --pace says how fast")
+        if not options.quiet:
+            screen.say(f"srtpy live: {source.name} -> {sink.name}")
+        failure = _carry(pump, figures)
+        screen.say(f"srtpy live: {totals(pump)}")
     if isinstance(failure, BrokenPipeError) and not isinstance(failure, srtpy.SRTError):
         raise failure
     if failure is not None:
         print(f"srtpy: {failure}", file=sys.stderr)
         return 1
     return 0
+
+
+def _carry(pump: Pump, figures: Figures) -> OSError | None:
+    """Carry the stream until it ends or is ended, or return what made it fail."""
+    figures.start()
+    try:
+        pump.run()
+    except KeyboardInterrupt:
+        pass
+    except OSError as error:
+        return error
+    finally:
+        figures.stop()
+        pump.close()
+    return None

@@ -16,6 +16,7 @@ import pytest
 
 import srtpy
 from srtpy.cli import file as command_file
+from srtpy.cli import interruption
 from srtpy.cli.file_carrying import send_parcel
 from srtpy.cli.file_greeting import Veil, hello
 from srtpy.cli.file_line import Line
@@ -233,6 +234,23 @@ def test_a_signal_ends_a_receiver_that_waits(run: Run, port: int, tmp_path: Path
     status, said = receiver_at(run, port, f"{tmp_path}/out/").finish(signal.SIGINT)
     assert status == Status.STOPPED
     assert "0 files received whole" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_twice_is_one(
+    port: int, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(interruption, "SAME_SIGNAL", LONG)
+    close = Line.close
+
+    def close_as_it_comes_again(line: Line) -> None:
+        signal.raise_signal(number)
+        close(line)
+
+    monkeypatch.setattr(command_file, "persist", lambda *_: signal.raise_signal(number))
+    monkeypatch.setattr(Line, "close", close_as_it_comes_again)
+    assert main(["file", "recv", f"srt://127.0.0.1:{port}?mode=listener", f"{tmp_path}/out/"]) == Status.STOPPED
+    assert "srtpy file: 0 files received whole" in capsys.readouterr().err
 
 
 def test_a_wait_for_a_caller_is_in_steps(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

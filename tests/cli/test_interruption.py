@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from srtpy.cli import interruption
+from srtpy.cli.interruption import SIGNALS, Interruption
+
+LONG = 3600.0
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Have no two signals be far enough apart, however slow this machine is."""
+    monkeypatch.setattr(interruption, "SAME_SIGNAL", LONG)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_either_signal_interrupts(number: int) -> None:
+    with pytest.raises(KeyboardInterrupt), Interruption():
+        signal.raise_signal(number)
+
+
+@pytest.mark.parametrize("first", SIGNALS)
+@pytest.mark.parametrize("second", SIGNALS)
+@pytest.mark.usefixtures("interrupted")
+def test_two_soon_after_one_another_are_one(first: int, second: int) -> None:
+    with Interruption():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(first)
+        signal.raise_signal(second)
+
+
+def test_later_it_is_another(interrupted: pytest.MonkeyPatch) -> None:
+    with Interruption():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        interrupted.setattr(interruption, "SAME_SIGNAL", -LONG)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_afterwards_all_is_as_before() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with Interruption():
+        assert all(signal.getsignal(number) not in before for number in SIGNALS)
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+    for _ in range(2):  # what was counted is not carried over either
+        with pytest.raises(KeyboardInterrupt), Interruption():
+            signal.raise_signal(signal.SIGINT)
+    assert [signal.getsignal(number) for number in SIGNALS] == before
