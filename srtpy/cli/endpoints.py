@@ -21,7 +21,7 @@ from typing import IO, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import srtpy
-from srtpy.cli.mpegts import MESSAGE_SIZE
+from srtpy.cli.mpegts import MESSAGE_SIZE, SYNC
 from srtpy.cli.turned_away import telling
 from srtpy.secrecy import redacted
 from srtpy.url import SrtUrl, host_and_port, parse_url
@@ -32,7 +32,6 @@ UDP_NUMBERS: Final = ("ttl", "iptos", "rcvbuf", "sndbuf", "mcloop")
 UDP_BUFFER: Final = 4 << 20  # bytes asked of the kernel for UDP ends
 ACCEPT_STEP: Final = 0.5  # seconds between looks at whether we are to stop
 _Reason = srtpy.RejectReason
-SYNC_BYTE: Final = b"\x47"  # what each packet of a transport stream begins with
 MISFITS: Final = {  # settings of the two ends that do not go together, which waiting does not change
     *(_Reason.BAD_SECRET, _Reason.UNSECURE, _Reason.CRYPTO, _Reason.VERSION),
     *(_Reason.MESSAGE_API, _Reason.CONGESTION, _Reason.FILTER),
@@ -342,7 +341,8 @@ class FileEnd(End):
         if not self.is_regular or self._path is None:
             return False
         with Path(self._path).open("rb") as file:
-            return file.read(1) not in (SYNC_BYTE, b"")
+            first = file.read(1)
+        return bool(first) and first[0] != SYNC
 
     def open(self) -> None:
         """Open the file."""

@@ -109,7 +109,7 @@ class Checker:
 
     def feed(self, message: bytes) -> None:
         """Look at one message of whole packets."""
-        if len(message) % PACKET_SIZE or message[:1] != b"\x47":
+        if len(message) % PACKET_SIZE or not message or message[0] != SYNC:
             self.out_of_sync += 1
             return
         for start in range(0, len(message), PACKET_SIZE):
