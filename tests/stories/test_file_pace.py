@@ -20,6 +20,7 @@ DELAY = 20 * MILLISECOND
 PAYLOAD = 1456
 PIECE = bytes(PAYLOAD * 44)
 BOTTLENECK = 3_750_000  # 30 Mbit/s: three flows of several hundred packets in flight, and a second is soon over
+ALL = 1 << 60  # bytes: more than any path takes meanwhile
 QUEUE = BOTTLENECK * 2 * DELAY // SECOND
 
 
@@ -30,7 +31,7 @@ class Race:
         self.path = Link(DELAY, loss=loss, bandwidth=BOTTLENECK, queue=queue, seed=seed)
         self.senders: list[Side] = []
         self.got = [0] * len(kinds)
-        self.allowed = [1 << 60] * len(kinds)
+        self.allowed = [ALL] * len(kinds)
         self.written = [0] * len(kinds)
         for flow, kind in enumerate(kinds):
             self._join(flow, kind, isn, seed, Link(DELAY, loss=loss, seed=seed + 100 + flow))
@@ -76,6 +77,12 @@ class Race:
         self._count()
         return [(new - old) * 8 / duration for old, new in zip(before, self.got, strict=True)]
 
+    def let_in_late(self, flow: int, after: Micros) -> None:
+        """Let the others have the path for so long, then one more."""
+        self.allowed[flow] = 0
+        self.run(after)
+        self.allowed[flow] = ALL
+
 
 @pytest.mark.parametrize(("loss", "seed"), [(0.0, 1), (0.01, 1), (0.01, 2), (0.02, 3)])
 @pytest.mark.parametrize("isn", [1000, NEAR_THE_WRAP])
@@ -108,9 +115,7 @@ def test_two_of_ours_and_one_of_libsrt_share_the_path_by_seed(kinds: str, seed: 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_one_that_comes_later_gets_its_share_by_seed(seed: int) -> None:
     race = Race("OO", seed=seed)
-    race.allowed[1] = 0
-    race.run(4 * SECOND)
-    race.allowed[1] = 1 << 60
+    race.let_in_late(1, 4 * SECOND)
     race.run(8 * SECOND)
     rates = race.run(8 * SECOND)
     assert min(rates) > 0.3 * sum(rates), rates
@@ -120,9 +125,7 @@ def test_one_that_comes_later_gets_its_share_by_seed(seed: int) -> None:
 @pytest.mark.parametrize("isn", [1000, NEAR_THE_WRAP])
 def test_libsrt_that_comes_later_gets_its_share_of_two_of_ours_by_seed_12(isn: int) -> None:
     race = Race("OOL", isn=isn, seed=12)
-    race.allowed[2] = 0
-    race.run(5 * SECOND)
-    race.allowed[2] = 1 << 60
+    race.let_in_late(2, 5 * SECOND)
     race.run(6 * SECOND)
     rates = race.run(9 * SECOND)
     assert min(rates) > 0.2 * sum(rates), rates
@@ -154,7 +157,7 @@ def test_an_application_that_pauses_comes_back_at_a_pace_the_path_can_take() -> 
         race.run(100 * MILLISECOND)
     period = race.senders[0].end.sender.period
     assert period > 300, "the pace has not run away: 400 microseconds fill the path"
-    race.allowed[0] = 1 << 60
+    race.allowed[0] = ALL
     lost = race.path.lost
     race.run(SECOND)
     [rate] = race.run(3 * SECOND)

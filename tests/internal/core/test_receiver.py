@@ -359,8 +359,7 @@ def test_the_fast_path_is_the_slow_path(packets: list[Sent], isn: int, size: int
             like = next((n for n, one in enumerate(made) if len(one) != len(made[0])), len(made))
             both_ways(batched, single, made[:like], start)
             made = made[like:]
-    assert counted(batched) == counted(single)
-    assert batched.buffer._rows == single.buffer._rows
+    assert_alike(batched, single)
 
 
 STRETCHES = st.lists(
@@ -392,9 +391,7 @@ def test_a_stream_is_the_same_by_the_run_and_by_the_packet(
         assert batched.buffer.handed_over() == single.buffer.handed_over()
         if is_read:
             assert taken(batched) == taken(single)
-    assert counted(batched) == counted(single)
-    assert (batched.buffer.base, batched.buffer.end) == (single.buffer.base, single.buffer.end)
-    assert batched.buffer._rows == single.buffer._rows
+    assert_alike(batched, single)
     assert taken(batched) == taken(single)
 
 
@@ -432,9 +429,7 @@ def test_messages_are_the_same_by_the_run_and_by_the_packet(
         assert batched.buffer.handed_over() == single.buffer.handed_over()
         if is_read:
             assert taken(batched) == taken(single)
-    assert counted(batched) == counted(single)
-    assert (batched.buffer.base, batched.buffer.end) == (single.buffer.base, single.buffer.end)
-    assert batched.buffer._rows == single.buffer._rows
+    assert_alike(batched, single)
 
 
 def reads_of(made: list[bytes], size: int) -> Iterator[list[bytes]]:
@@ -487,7 +482,13 @@ def test_a_run_with_one_thing_wrong_is_stored_as_if_row_by_row(count: int, isn: 
     elif wrong == "tail":
         made[-1] = made[-1][:-8]
     both_ways(batched, single, made, 0)
+    assert_alike(batched, single)
+
+
+def assert_alike(batched: ReceivingSide, single: ReceivingSide) -> None:
+    """Check that both have counted the same, and hold the same at the same place."""
     assert counted(batched) == counted(single)
+    assert (batched.buffer.base, batched.buffer.end) == (single.buffer.base, single.buffer.end)
     assert batched.buffer._rows == single.buffer._rows
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the mux room share: datagrams, and sockets on the loopback that are always closed."""
+"""What the tests of the mux room share: datagrams, bells, and sockets on the loopback that are always closed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from queue import Empty
 
 from srtpy.config import Config
 from srtpy.internal.mux.address import Endpoint, Path
+from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.joining import Reads
 from srtpy.internal.mux.options import open_bound, open_connected
 from srtpy.internal.mux.udp import Reading, UdpSocket
@@ -45,6 +47,14 @@ def read_until(sock: UdpSocket, count: int) -> Reads:
             sock.wait()
         reads += more
     return reads
+
+
+def has_rung(inbox: Inbox) -> bool:
+    try:
+        inbox.wait(0)
+    except Empty:
+        return False
+    return True
 
 
 @contextmanager

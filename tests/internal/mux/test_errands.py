@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from queue import Empty
 
 import pytest
 
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND, Micros
 from srtpy.internal.mux.errands import MOMENT, MOST_WAITING, Errands
 from srtpy.internal.mux.inbox import Inbox
+from tests.internal.mux.sockets import has_rung
 
 
 class World:
@@ -39,14 +39,6 @@ class World:
         if now is not None:
             self.now = now
         return self.errands.run(lambda: self.now)
-
-
-def has_rung(inbox: Inbox) -> bool:
-    try:
-        inbox.wait(0)
-    except Empty:
-        return False
-    return True
 
 
 def test_what_has_something_is_tended_once_and_does_not_ring() -> None:

@@ -7,6 +7,7 @@ import pytest
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import MANY, Inbox, Item
 from srtpy.internal.packet.batch import Batch
+from tests.internal.mux.sockets import has_rung
 from tests.internal.session.fakes import in_thread, until
 
 PATH = Path(("127.0.0.1", 9001))
@@ -14,14 +15,6 @@ PATH = Path(("127.0.0.1", 9001))
 
 def item(number: int) -> Item:
     return Batch(bytes(15) + bytes([number])), PATH
-
-
-def has_rung(inbox: Inbox) -> bool:
-    try:
-        inbox.wait(0)
-    except Empty:
-        return False
-    return True
 
 
 def test_first_in_first_out() -> None:

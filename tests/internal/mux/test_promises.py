@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from queue import Empty
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from hypothesis import strategies as st
 from srtpy.internal.clock.units import NEVER
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.promises import Promises
+from tests.internal.mux.sockets import has_rung
 
 
 class Desk:
@@ -22,14 +21,6 @@ class Desk:
 
     def set_alarm(self, instant: int) -> None:
         self.alarm = instant
-
-
-def has_rung(inbox: Inbox) -> bool:
-    try:
-        inbox.wait(0)
-    except Empty:
-        return False
-    return True
 
 
 def test_a_signals_handler_may_come_in_the_middle_of_a_promise() -> None:

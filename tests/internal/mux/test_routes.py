@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from queue import Empty
 
 import pytest
 from hypothesis import given
@@ -17,7 +16,7 @@ from srtpy.internal.mux.inbox import PATIENCE, Inbox
 from srtpy.internal.mux.routes import INBOX_LIMIT, LISTENER_LIMIT, LITTLE, Routes, runs_to_one
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import ControlType, Datagram
-from tests.internal.mux.sockets import control, data, whole
+from tests.internal.mux.sockets import control, data, has_rung, whole
 
 PEER = Path(("192.0.2.1", 9000))
 STRANGER = Path(("192.0.2.1", 9001))
@@ -35,14 +34,6 @@ def contents(inbox: Inbox) -> list[bytes]:
         assert item is not None
         found += [item[0].datagram(index) for index in range(item[0].count)]
     return found
-
-
-def has_rung(inbox: Inbox) -> bool:
-    try:
-        inbox.wait(0)
-    except Empty:
-        return False
-    return True
 
 
 @pytest.fixture
