@@ -49,10 +49,9 @@ class Leisure:
     def _spared(self, latency: Micros, now: Micros) -> Micros:
         if now < self._until:
             return 0
-        spare = (latency - ROUND_TRIPS * self._round_trip.smoothed) // SHARE
-        return min(max(spare, 0), LONGEST)
+        return longest_nap(max(latency - ROUND_TRIPS * self._round_trip.smoothed, 0))
 
 
 def longest_nap(latency: Micros) -> Micros:
-    """Return the most that an end of such a latency ever leaves unread what has come."""
+    """Return the longest that an end leaves unread what has come, if it has so much time for repairs."""
     return min(latency // SHARE, LONGEST)

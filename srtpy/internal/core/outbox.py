@@ -30,8 +30,7 @@ class Outbox:
 
     def control(self, kind: int, information: int, body: bytes, now: Micros, subtype: int = 0) -> None:
         """Queue a control packet; `information` is its type-specific word."""
-        stamp = (now - self._start) & WIRE_TIME_MASK
-        self._waiting.append((pack_control_header(kind, information, stamp, self._peer, subtype) + body, b""))
+        self._waiting.append((self._packet(kind, information, body, now, subtype), b""))
         self.last_said = now
 
     def replace_last(self, kind: int, information: int, body: bytes, now: Micros) -> bool:
@@ -39,12 +38,16 @@ class Outbox:
         if not self._waiting:
             return False
         last = self._waiting[-1][0]
-        packet = pack_control_header(kind, information, (now - self._start) & WIRE_TIME_MASK, self._peer) + body
+        packet = self._packet(kind, information, body, now)
         if last[:KIND_SIZE] != packet[:KIND_SIZE] or len(last) != len(packet):
             return False
         self._waiting[-1] = packet, b""
         self.last_said = now
         return True
+
+    def _packet(self, kind: int, information: int, body: bytes, now: Micros, subtype: int = 0) -> bytes:
+        stamp = (now - self._start) & WIRE_TIME_MASK
+        return pack_control_header(kind, information, stamp, self._peer, subtype) + body
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
