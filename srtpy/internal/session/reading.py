@@ -19,8 +19,9 @@ from typing import Final
 
 from srtpy.internal.buffer.receive import Delivered
 from srtpy.internal.clock.monotonic import now as monotonic_now
-from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
+from srtpy.internal.clock.units import NEVER, Micros
 from srtpy.internal.session.engine import DELIVERY_GAP, PROMISE, Engine
+from srtpy.internal.session.rhythm import LONGEST_PERIOD, Rhythm
 from srtpy.internal.session.waiting import FOREVER, Deadline
 
 READ_LIMIT: Final = 64  # ours: messages taken by one `read_many`, unless told otherwise
@@ -28,9 +29,6 @@ REPORT_EVERY: Final = 64  # ours: messages read before the core hears of it, whi
 PROMPT_EVERY: Final = 16  # ours: one sleep in so many is a short one
 PROMPT_LOOKS: Final = 4  # ours: so many sleeps, with that one, end with a look at everything
 PROMPT_LOOK: Final[Micros] = 700  # ours: what a round trip on a local network takes, and a thread to wake
-RHYTHM: Final = 8  # ours: so many bursts in a row are no chance
-LEAST_BURST: Final = 4  # ours: messages; for fewer it is cheaper to be woken
-LONGEST_PERIOD: Final[Micros] = 50 * MILLISECOND  # ours: a little more than 25 pictures a second have
 TURN_AGAIN: Final[Micros] = 500  # ours: who comes back to sleep so soon has served the core when it woke
 
 
@@ -46,17 +44,15 @@ class Reader:
     """
 
     __slots__ = (
-        *(
-            "_bursts",
-            "_engine",
-            "_looks_at",
-            "_messages",
-            "_sleeps",
-            "_stands",
-            "_tells_at_once",
-            "_turned_at",
-            "_unreported",
-        ),
+        "_engine",
+        "_looks_at",
+        "_messages",
+        "_rhythm",
+        "_sleeps",
+        "_stands",
+        "_tells_at_once",
+        "_turned_at",
+        "_unreported",
         "_woke_at",
         "deadline",
     )
@@ -69,7 +65,7 @@ class Reader:
         self._unreported = 0
         self._woke_at: Micros = 0
         self._sleeps = 0
-        self._bursts = 0  # in a row, each delivered at once
+        self._rhythm = Rhythm()  # of what is delivered at once
         self._looks_at: Micros = 0  # until then we see to nothing but what is due
         self._stands = False  # whether our promise is left standing as we return
         self._turned_at: Micros = 0
@@ -234,7 +230,7 @@ class Reader:
         turn = self._sleeps % PROMPT_EVERY
         if turn < PROMPT_LOOKS and until <= now + PROMISE:  # what answers us at once is to be heard so, now and then
             self._looks_at = until = min(until, now + PROMPT_LOOK) if not turn else until
-        elif self._bursts >= RHYTHM and now < min(self._looks_at, self._woke_at + LONGEST_PERIOD):
+        elif self._rhythm.is_kept and now < min(self._looks_at, self._woke_at + LONGEST_PERIOD):
             self._looks_at = until = min(until, self._looks_at)
         engine.promise_to_read(until, now, self._looks_at)
         return until
@@ -243,10 +239,8 @@ class Reader:
         """Learn from so many messages at once; while they come in bursts it is worth looking for the next one."""
         pause = now - self._woke_at
         self._woke_at = now
-        if pause > LONGEST_PERIOD:
-            self._bursts = 0
-        elif pause > PROMISE:
-            self._bursts = min(self._bursts + 1, 2 * RHYTHM) if waiting >= LEAST_BURST else max(self._bursts - 1, 0)
+        if pause > PROMISE:
+            self._rhythm.note(pause, waiting)
 
     def _serve(self, now: Micros) -> None:
         """Keep our promise, if we have given one: look what has arrived, and see to all there is to do."""

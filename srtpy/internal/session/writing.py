@@ -34,6 +34,7 @@ from srtpy.errors import DeadlineError, MessageTooLargeError, WouldBlockError
 from srtpy.internal.clock.monotonic import now as monotonic_now
 from srtpy.internal.clock.units import MILLISECOND, Micros
 from srtpy.internal.session.engine import Engine
+from srtpy.internal.session.rhythm import Rhythm
 from srtpy.internal.session.serving import Serving
 from srtpy.internal.session.waiting import FOREVER, Deadline
 
@@ -45,9 +46,6 @@ PAUSE: Final[Micros] = 2 * MILLISECOND  # ours: two of 1,316 bytes at 5 Mbit/s; 
 STEADY_WINDOW: Final[Micros] = 4_600  # ours: four of 1,316 bytes at 10 Mbit/s; the least, see above
 LEAST_LATENCY: Final[Micros] = 40 * MILLISECOND  # ours: less has no tenth to spare
 BREAK: Final[Micros] = 5 * MILLISECOND  # ours: who comes back sooner has sent what had gathered by itself
-RHYTHM: Final = 8  # ours: so many bursts in a row are no chance
-LEAST_BURST: Final = 4  # ours: messages; for fewer a burst is not worth two threads' waking
-LONGEST_PERIOD: Final[Micros] = 50 * MILLISECOND  # ours: a little more than 25 pictures a second have
 BURST_WINDOW: Final[Micros] = 2 * MILLISECOND  # ours: in which a picture is written, by whoever wakes for it once
 GRACE: Final[Micros] = 300  # ours: who is so late breaks no promise
 LATEST: Final[Micros] = 14 * MILLISECOND  # ours: a steady writer looks for answers with its burst only if it has to
@@ -120,7 +118,7 @@ class Writer:
         self._has_time = latency >= LEAST_LATENCY
         self._wrote_at: Micros = 0
         self._steady = 0  # writes in a row
-        self._rhythm = 0  # bursts in a row
+        self._rhythm = Rhythm()  # of what is written
         self._back_by: Micros = 0  # as last promised
         self.deadline = FOREVER
 
@@ -233,7 +231,7 @@ class Writer:
             gathering.waiting.append((data, now))
             self._leave(now, is_steady)
         elif (
-            (since < APART or (since < PAUSE and is_steady) or self._rhythm >= RHYTHM)
+            (since < APART or (since < PAUSE and is_steady) or self._rhythm.is_kept)
             and needed == 1
             and engine.core.room() >= ROOM_TO_GATHER
         ):
@@ -261,7 +259,7 @@ class Writer:
         if pace:
             engine.listen(now)
             until = self._promise(now) - pace - GRACE  # it comes back once more after the burst, and looks
-        elif self._rhythm >= RHYTHM and engine.core.leisure.to_send(now) >= 2 * BURST_WINDOW:
+        elif self._rhythm.is_kept and engine.core.leisure.to_send(now) >= 2 * BURST_WINDOW:
             until = now + BURST_WINDOW
             engine.promise_to_write(until)
         engine.gathering.begin(data, now, until, GATHERED - 1)
@@ -270,16 +268,12 @@ class Writer:
             engine.rouse_timer(now)
 
     def _note_pause(self, since: Micros) -> None:
-        """Learn from a pause before a message; `RHYTHM` bursts with such pauses between them are no chance."""
+        """Learn from a pause before a message, and from how many have left since the one before."""
         gathering = self._engine.gathering
         if since >= BREAK:
             self._steady //= 2
-        if since > LONGEST_PERIOD or not self._has_time:
-            self._rhythm = 0
-        elif gathering.left >= LEAST_BURST:
-            self._rhythm = min(self._rhythm + 1, 2 * RHYTHM)
-        else:
-            self._rhythm = max(self._rhythm - 1, 0)
+        if self._has_time:
+            self._rhythm.note(since, gathering.left)
         gathering.left = 0
 
     def _leave(self, now: Micros, is_steady: bool) -> None:

@@ -16,7 +16,8 @@ from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.session import reading, waiting
 from srtpy.internal.session.engine import DELIVERY_GAP, OVERDUE, PROMISE, Engine
-from srtpy.internal.session.reading import LONGEST_PERIOD, PROMPT_LOOK, REPORT_EVERY, RHYTHM, TURN_AGAIN, Reader
+from srtpy.internal.session.reading import PROMPT_LOOK, REPORT_EVERY, TURN_AGAIN, Reader
+from srtpy.internal.session.rhythm import LONGEST_PERIOD, RHYTHM
 from srtpy.internal.session.waiting import AT_ONCE, Alarm, Deadline
 from tests.internal.session.fakes import LATENCY, FakeCore, FakeWire, batch, in_thread, row, until
 

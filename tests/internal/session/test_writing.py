@@ -21,6 +21,7 @@ from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.header import Datagram
 from srtpy.internal.session import writing
 from srtpy.internal.session.engine import TIMER_SLACK, Engine
+from srtpy.internal.session.rhythm import RHYTHM
 from srtpy.internal.session.waiting import AT_ONCE, Deadline
 from srtpy.internal.session.writing import (
     APART,
@@ -30,7 +31,6 @@ from srtpy.internal.session.writing import (
     GRACE,
     LEAST_LATENCY,
     PAUSE,
-    RHYTHM,
     ROOM_TO_GATHER,
     STEADY,
     STEADY_WINDOW,
