@@ -19,11 +19,11 @@ from typing import Final
 
 from srtpy.internal.clock.units import NEVER, Micros
 from srtpy.internal.mux.inbox import Inbox
+from srtpy.internal.mux.joining import LARGE
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.header import CONTROL
 from srtpy.internal.session.neighbours import Core, Wire
 
-LARGE: Final = 32  # ours: packets; joining copies them, which for so many costs more than it spares
 MOST_AT_ONCE: Final = 64  # ours: batches one lock takes in, about 3 ms of work; then others have their turn
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
-from srtpy.internal.session.intake import LARGE, MOST_AT_ONCE, Intake, joined
+from srtpy.internal.mux.joining import LARGE
+from srtpy.internal.session.intake import MOST_AT_ONCE, Intake, joined
 from tests.internal.session.fakes import FakeCore, FakeWire, batch
 
 PATH = Path(("127.0.0.1", 9001))
