@@ -108,9 +108,7 @@ class Engine:
         intake = self.intake
         if intake.failure is not None:
             raise intake.failure
-        intake.back_at = 0  # whoever asks for the time now is seen to below
-        self.stand_in()
-        self.turn(now)
+        self.stand_in(now)
         duty = NEVER if self.fate.is_finished else self.next_duty(now)
         if duty <= now + NEAR:
             intake.back_at = duty
@@ -122,14 +120,22 @@ class Engine:
     def visit(self, now: Micros) -> None:
         """Have a turn on the socket's thread, and have it come back for what is due later."""
         intake = self.intake
-        intake.back_at = 0  # whoever asks for the time now is seen to below
-        self.stand_in()
-        self.turn(now)
+        self.stand_in(now)
         intake.back_at = NEVER
         if not self.fate.is_finished:
             duty = self.next_duty(now)
             if duty == NEVER or not self.leave_to_socket(duty, now):
                 self.rouse_timer(now)
+
+    def stand_in(self, now: Micros) -> None:
+        """Have a turn; the timer thread has its duties again if somebody has broken a promise to serve the core."""
+        intake = self.intake
+        intake.back_at = 0  # whoever asks for the time now is seen to afterwards
+        inbox = intake.inbox
+        if inbox.is_let_down:
+            inbox.is_let_down = False
+            self.served_until = 0
+        self.turn(now)
 
     def leave_to_socket(self, duty: Micros, now: Micros) -> bool:
         """Have the socket's thread see to a duty, if it does such things; return whether it will."""
@@ -290,13 +296,6 @@ class Engine:
         """Spare the timer thread until then: a caller serves the core."""
         if instant > self.served_until:
             self.served_until = instant
-
-    def stand_in(self) -> None:
-        """Let the timer thread have its duties again if somebody has broken a promise to serve the core."""
-        inbox = self.intake.inbox
-        if inbox.is_let_down:
-            inbox.is_let_down = False
-            self.served_until = 0
 
     def _heed(self, news: list[Event]) -> None:
         """Take note of rare news; whoever it concerns wakes and looks."""

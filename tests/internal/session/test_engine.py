@@ -276,13 +276,13 @@ def test_who_is_woken_by_a_broken_promise_stands_in() -> None:
     engine = Bench().engine
     with engine.lock:
         engine.serve_until(7 * SECOND)
-        engine.stand_in()
+        engine.stand_in(SECOND)
         assert engine.next_duty(SECOND) == 7 * SECOND
         engine.intake.inbox.is_let_down = True
-        engine.stand_in()
+        engine.stand_in(SECOND)
         assert engine.next_duty(SECOND) == NEVER
         engine.serve_until(7 * SECOND)
-        engine.stand_in()
+        engine.stand_in(SECOND)
         assert engine.next_duty(SECOND) == 7 * SECOND, "once is enough"
 
 
