@@ -186,7 +186,7 @@ def _send(options: argparse.Namespace, paths: list[str], line: Line, display: Di
         display.say(f"{shown(path)}: left out: {why}")
     entries = found.entries
     if len(entries) > MOST_FILES:
-        raise TransferError(Status.SOURCE, f"{len(entries)} files are too many for one transfer: at most {MOST_FILES}")
+        raise TransferError(Status.SOURCE, f"{len(entries)} files and folders are too many: at most {MOST_FILES}")
     is_single = len(entries) == 1 and entries[0].kind is Kind.FILE
     if not entries:
         raise TransferError(Status.SOURCE, "there is nothing to send")

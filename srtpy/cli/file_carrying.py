@@ -163,7 +163,7 @@ def persist(
             if line.listens and patience.limit is None and isinstance(lost, Stranger):
                 say(str(lost))
                 continue
-            patience.note((tally.moved, tally.whole, tally.failed))
+            patience.note((tally.moved, tally.whole, tally.failed, tally.open))
             if patience.is_exhausted:
                 raise TransferError(Status.INTERRUPTED, f"interrupted: {lost}; {AGAIN}") from None
             say(f"{lost}; trying for {patience.seconds:g} s to go on")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Final
 
@@ -50,8 +50,11 @@ Of several, the first of {Status.DISK}, {Status.CHECKSUM}, {Status.SOURCE}, {Sta
 """
 
 MOST_NAMED: Final = 1000  # files that fail and are said to
-WHOLE: Final = 255
+WHOLE: Final = 32
 """The fate of a file that is."""
+
+FOLDER: Final = 64
+"""A flag beside a fate: it is a folder's, which is not counted as a file."""
 
 WORST_FIRST: Final = (Status.DISK, Status.CHECKSUM, Status.SOURCE, Status.PROTOCOL, Status.REFUSED, Status.FAILED)
 
@@ -89,6 +92,26 @@ class TransferError(Exception):
         self.status = status
 
 
+class Complaints:
+    """Says which files fail, unless there are too many of them."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._count = 0
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self._count = 0
+
+    def tell(self, name: str | bytes, why: str) -> None:
+        """Say why this one fails."""
+        self._count += 1
+        if self._count <= MOST_NAMED:
+            self._say(f"{shown(name)}: {why}")
+        elif self._count == MOST_NAMED + 1:
+            self._say("more files fail; they are not named")
+
+
 class Tally:
     """What has become of the files so far; kept over all connections of one transfer.
 
@@ -97,7 +120,6 @@ class Tally:
         changed: called when a number has changed, often.
 
     Attributes:
-        files: how many files and folders there are in all.
         size: bytes of all files.
         moved: bytes that went over the network.
         done: bytes that are at the receiver, or on the way.
@@ -108,26 +130,43 @@ class Tally:
     def __init__(
         self, say: Callable[[str], None] = lambda text: None, changed: Callable[[], None] = lambda: None
     ) -> None:
-        self.files = self.size = self.moved = self.done = 0
+        self.size = self.moved = self.done = 0
         self.name = ""
         self.afloat: Callable[[], int] = nothing
         self._began: float | None = None
         self._reached: dict[int, int] = {}  # of files begun and not whole
-        self._fates = bytearray()  # of each file: nothing yet, whole, or the status of its failure
+        self._expected = 0  # files and folders
+        self._knows_folders = True
+        self._fates = bytearray()  # of each: nothing yet, whole, or the status of its failure
         self._counts: Counter[int] = Counter()  # how many have which
         self._tried_again: set[int] = set()
-        self._present = self._named = 0
-        self._say = say
+        self._present = 0
+        self._complaints = Complaints(say)
         self._changed = changed
 
-    def expect(self, files: int, size: int, *, before: int = 0) -> None:
-        """Learn how much there is, and begin to count; `before`: so many were settled with somebody else."""
-        self.moved = self.done = self._present = self._named = 0
-        self._fates = bytearray(files)
+    def expect(self, count: int, size: int, *, before: int = 0, folders: Iterable[int] | None = ()) -> None:
+        """Learn how much there is, and begin to count.
+
+        Args:
+            count: files and folders.
+            size: bytes of all files.
+            before: so many were settled with somebody else.
+            folders: those that are; None: that shows as they are offered.
+        """
+        self.moved = self.done = self._present = 0
+        self._fates = bytearray(count)
         for each in (self._reached, self._counts, self._tried_again):
             each.clear()
-        self.files, self.size = files - before, size
+        self._complaints.forget()
+        self._expected, self.size = count - before, size
+        self._knows_folders = folders is not None
+        for index in folders or ():
+            self.note_folder(index)
         self._changed()
+
+    def note_folder(self, index: int) -> None:
+        """Learn that this one is a folder."""
+        self._decide(index, self._fates[index] | FOLDER)
 
     def tick(self) -> None:
         """Learn that time has passed."""
@@ -151,57 +190,69 @@ class Tally:
         self._reach(index, self._reached.get(index, 0) + count)
 
     def _reach(self, index: int, position: int) -> None:
-        if self._fates[index] != WHOLE:
+        if not self._fates[index] & WHOLE:
             self.done += position - self._reached.get(index, 0)
             self._reached[index] = position
         self._changed()
 
     def complete(self, index: int, *, was_there: bool = False) -> None:
         """Learn that a file, or a folder, is whole at the receiver."""
-        self._present += was_there and self._fates[index] != WHOLE
+        self._present += was_there and not self._fates[index] & WHOLE
         self._decide(index, WHOLE)
         self._reached.pop(index, None)
 
     def fail(self, index: int, status: Status, name: str | bytes, why: str, *, is_final: bool = True) -> None:
         """Learn that a file has not arrived, for good or to be tried again, and say so."""
-        self._tell(name, why)
+        self._complaints.tell(name, why)
         self._decide(index, status)
         if not is_final:
             self._tried_again.add(index)
 
     def miss(self, name: str | bytes, why: str) -> None:
         """Learn that something could not even be offered, and say so."""
-        self._tell(name, why)
+        self._complaints.tell(name, why)
         self._counts[Status.SOURCE] += 1
 
-    def _tell(self, name: str | bytes, why: str) -> None:
-        self._named += 1
-        if self._named <= MOST_NAMED:
-            self._say(f"{shown(name)}: {why}")
-        elif self._named == MOST_NAMED + 1:
-            self._say("more files fail; they are not named")
-
     def _decide(self, index: int, fate: int) -> None:
-        self._counts[self._fates[index]] -= 1
+        before = self._fates[index]
+        fate |= before & FOLDER
+        self._counts[before] -= 1
         self._counts[fate] += 1
         self._fates[index] = fate
         self._tried_again.discard(index)
         self._changed()
 
+    def _with_fate(self, *fates: int) -> int:
+        return sum(self._counts[fate] for fate in fates)
+
+    @property
+    def files(self) -> int:
+        """How many files there are in all; what is not known to be a folder counts as one."""
+        return self._expected - sum(count for fate, count in self._counts.items() if fate & FOLDER)
+
+    @property
+    def files_in_words(self) -> str:
+        """The same for people; who receives is not told how many folders there are before they are offered."""
+        return f"{self.files}" if self._knows_folders or not self.open else f"up to {self.files}"
+
     @property
     def whole(self) -> int:
         """How many files are whole at the receiver."""
-        return self._counts[WHOLE]
+        return self._with_fate(WHOLE)
 
     @property
     def failed(self) -> int:
         """How many files did not arrive, at least so far."""
-        return sum(self._counts[status] for status in WORST_FIRST)
+        return self._with_fate(*WORST_FIRST)
+
+    @property
+    def _failed_folders(self) -> int:
+        return self._with_fate(*[status | FOLDER for status in WORST_FIRST])
 
     @property
     def open(self) -> int:
-        """How many files have no fate yet."""
-        return self.files - self.whole - self.failed
+        """How many files and folders have no fate yet."""
+        return self._expected - self._with_fate(WHOLE, WHOLE | FOLDER) - self.failed - self._failed_folders
 
     @property
     def is_settled(self) -> bool:
@@ -210,16 +261,18 @@ class Tally:
 
     def status(self) -> Status:
         """Return the exit status that the files by themselves give."""
-        return next((status for status in WORST_FIRST if self._counts[status]), Status.WHOLE)
+        return next((status for status in WORST_FIRST if self._with_fate(status, status | FOLDER)), Status.WHOLE)
 
     def summary(self, verb: str) -> str:
         """Return the totals in a line."""
         took = 0.0 if self._began is None else time.monotonic() - self._began
         is_one = max(self.files, self.whole) == 1
-        of = f" of {self.files}" if self.files and self.whole != self.files else ""
+        of = f" of {self.files_in_words}" if self.files and self.whole != self.files else ""
         text = f"{self.whole}{of} {'file' if is_one else 'files'} {verb} whole"
         if self._present:
             text += f" ({self._present} there already)"
         if self.failed:
             text += f", {self.failed} failed"
+        if self._failed_folders:
+            text += f", {self._failed_folders} folder{'s' if self._failed_folders > 1 else ''} failed"
         return f"{text}; {size(self.moved)} in {duration(took)}, {megabits(self.moved / max(took, 1e-3))}"

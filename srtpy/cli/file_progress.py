@@ -54,7 +54,8 @@ def line(tally: Tally, rate: float) -> str:
     of = f" of {size(tally.size)}" if tally.size else ""
     left = max(tally.size - done, 0)
     rest = f", {duration(left / rate)} left" if left and rate else ""
-    files = f", file {min(tally.whole + tally.failed + 1, tally.files)} of {tally.files}" if tally.files > 1 else ""
+    at = min(tally.whole + tally.failed + 1, tally.files)
+    files = f", file {at} of {tally.files_in_words}" if tally.files > 1 else ""
     name = tally.name if len(tally.name) <= LONGEST_NAME else f"…{tally.name[1 - LONGEST_NAME :]}"
     return f"{share}{size(done)}{of}, {megabits(rate)}{rest}{files}  {name}".rstrip()
 

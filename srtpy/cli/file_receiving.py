@@ -81,7 +81,7 @@ class Reception:
         known = self.opening
         self.opening = opening
         if known is None or (known.transfer, known.count) != (opening.transfer, opening.count):
-            self.tally.expect(opening.count, opening.size, before=opening.count - opening.left)
+            self.tally.expect(opening.count, opening.size, before=opening.count - opening.left, folders=None)
 
     def place(self, name: bytes) -> tuple[str, ...]:
         """Return where a file of that name goes; raises `UnsafeName`."""
@@ -171,6 +171,8 @@ class ReceivingTalk:
             raise MalformedFrame(f"an offer of file {offer.index}, which there is not, or twice")
         if len(self._promises) >= PROMISES or (self._current and self._current[0].offer.index == offer.index):
             raise MalformedFrame(f"more than {PROMISES} offers at once, or one of the file that is being sent")
+        if offer.kind is Kind.FOLDER:
+            self._tally.note_folder(offer.index)
         try:
             parts = self._reception.place(offer.name)
             if offer.kind is Kind.FOLDER:

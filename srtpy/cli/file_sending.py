@@ -61,7 +61,8 @@ class Parcel:
         self.tally = tally
         self.is_single = is_single
         self._transfer = transfer
-        tally.expect(len(entries), sum(entry.size for entry in entries))
+        folders = (entry.index for entry in entries if entry.kind is Kind.FOLDER)
+        tally.expect(len(entries), sum(entry.size for entry in entries), folders=folders)
 
     def unsettled(self) -> list[Entry]:
         """Return what there is still to do."""

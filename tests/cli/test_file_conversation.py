@@ -59,7 +59,7 @@ def test_everything_arrives_as_it_is(tmp_path: Path) -> None:
     assert found.st_mtime_ns == 1_234_567_890_123_456_789
     assert stat.S_IMODE(found.st_mode) & ~0o022 == 0o755 & ~0o022
     for tally in (transfer.sent, transfer.received):
-        assert (tally.whole, tally.failed, tally.done) == (10, 0, tally.size)
+        assert (tally.whole, tally.files, tally.failed, tally.done) == (6, 6, 0, tally.size)
         assert tally.status() is Status.WHOLE
 
 

@@ -141,6 +141,39 @@ def test_totals() -> None:
     assert tally.status() is Status.SOURCE
 
 
+def test_folders_are_no_files() -> None:
+    tally = Tally()
+    tally.expect(5, 0, folders=[0, 2])
+    tally.complete(0)
+    assert tally.summary("sent").startswith("0 of 3 files sent whole;")
+    assert line(tally, 0) == "0 B, 0.00 Mbit/s, file 1 of 3"
+    tally.complete(1)
+    tally.fail(2, Status.REFUSED, "folder", "why")
+    assert (tally.files, tally.whole, tally.failed, tally.open) == (3, 1, 0, 2)
+    assert tally.status() is Status.REFUSED
+    tally.fail(3, Status.SOURCE, "f", "why")
+    tally.complete(4)
+    assert tally.summary("sent").startswith("2 of 3 files sent whole, 1 failed, 1 folder failed;")
+    assert tally.is_settled
+
+
+def test_who_receives_learns_of_folders_as_they_come() -> None:
+    tally = Tally()
+    tally.expect(4, 0, folders=None)
+    assert tally.summary("received").startswith("0 of up to 4 files received whole;")
+    for index in (0, 1, 1):
+        tally.note_folder(index)
+        tally.complete(index)
+    tally.complete(2)
+    assert tally.summary("received").startswith("1 of up to 2 files received whole;")
+    assert line(tally, 0) == "0 B, 0.00 Mbit/s, file 2 of up to 2"
+    tally.note_folder(3)
+    assert (tally.files, tally.open) == (1, 1)
+    tally.complete(3)
+    assert tally.summary("received").startswith("1 file received whole;")
+    assert tally.is_settled
+
+
 def test_what_is_tried_again_is_not_settled() -> None:
     tally = Tally()
     tally.expect(1, 10)
