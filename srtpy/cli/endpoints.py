@@ -47,6 +47,7 @@ class End:
         reopens: it can come back after it ended.
         calls: it goes to its peer, rather than wait for one.
         conn: the SRT connection, if it has one now.
+        first_open_at: when it first was open, by `time.monotonic`; whoever opens the end sets it.
         say: told what people wait for; whoever drives the end sets it.
     """
 
@@ -54,6 +55,7 @@ class End:
     reopens = False
     calls = False
     conn: srtpy.Conn | None = None
+    first_open_at: float | None = None
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -173,8 +175,11 @@ class SrtEnd(End):
         """Write all messages."""
         conn = self._connected()
         done = 0
-        while done < len(messages):
-            done += conn.write_many(messages[done:])
+        try:
+            while done < len(messages):
+                done += conn.write_many(messages[done:])
+        except srtpy.PeerShutdownError:  # its text says what can still be read: here, nothing is
+            raise srtpy.PeerShutdownError("the peer has closed the connection") from None
 
     def _connected(self) -> srtpy.Conn:
         if self.conn is None:

@@ -21,6 +21,7 @@ from srtpy.cli.screen import Screen, duration, megabits, size
 from srtpy.statswriter import CsvWriter, JsonLinesWriter, PrometheusWriter
 
 COLUMNS: Final = {"time": 9, "in": 17, "out": 14, "RTT": 9, "lost": 7, "resent": 7, "dropped": 8, "buffer": 9}
+UNMEASURED: Final = (0.1, 0.05)  # draft 4.10: the round trip and its variance in seconds, before anybody knows
 FORMATS: Final = ("json", "csv", "prometheus")
 
 
@@ -142,7 +143,7 @@ class Figures:
             duration(time.monotonic() - self._pump.began),
             self._came_in(source, elapsed),
             megabits(sink.sent_unique_bytes / elapsed) if sink else "-",
-            " ".join(f"{stats.rtt * 1000:.1f}" for stats in links) + " ms" if links else "-",
+            _round_trips(links),
             str(source.recv_loss if source else sink.lost_packets if sink else 0),
             str(sum(stats.retransmits + stats.recv_retrans for stats in links)),
             str(sum(stats.recv_dropped + stats.sent_dropped for stats in links) + self._pump.dropped),
@@ -161,9 +162,15 @@ class Figures:
         return f"no data for {silence:.0f} s"
 
 
+def _round_trips(links: list[srtpy.ConnStats]) -> str:
+    """Say how long the round trips are, as far as they are known."""
+    known = ["-" if (stats.rtt, stats.rtt_var) == UNMEASURED else f"{stats.rtt * 1000:.1f}" for stats in links]
+    return " ".join(known) + " ms" if set(known) - {"-"} else "-"
+
+
 def totals(pump: Pump) -> str:
-    """Say in a line what a pump has moved."""
-    elapsed = time.monotonic() - pump.began
+    """Say in a line what a pump has moved, since it could move anything."""
+    elapsed = 0.0 if pump.flows_since is None else time.monotonic() - pump.flows_since
     rate = megabits(pump.bytes / elapsed) if elapsed > 0 else "-"
     text = f"{pump.messages} messages, {size(pump.bytes)} in {duration(elapsed)} ({rate} on average)"
     if pump.dropped:

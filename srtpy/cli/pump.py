@@ -57,6 +57,8 @@ class Opening:
         except BaseException as error:  # noqa: BLE001 raised to whoever waits
             self._error = error
         self.opened_at = time.monotonic()
+        if self._error is None and self._end.first_open_at is None:
+            self._end.first_open_at = self.opened_at
         if self._end.stop.is_set():
             self._end.close()  # it opened while we were being stopped
         self._is_over.set()
@@ -118,6 +120,7 @@ class Pump:
         bytes: bytes written.
         dropped: messages of a live source that came while nobody could take them.
         interruptions: how often an end went away and was waited for.
+        began: when it was made, by `time.monotonic`.
     """
 
     def __init__(
@@ -133,6 +136,12 @@ class Pump:
         self._say = say
         self._openings: dict[End, Opening] = {}
         self._news: SimpleQueue[None] = SimpleQueue()
+
+    @property
+    def flows_since(self) -> float | None:
+        """Since when data could be moved, for the first time; None: not yet."""
+        source, sink = self.source.first_open_at, self.sink.first_open_at
+        return None if source is None or sink is None else max(source, sink)
 
     def run(self) -> None:
         """Move data until the source ends, or an end that may not come back goes away.

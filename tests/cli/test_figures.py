@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from srtpy.cli.endpoints import End
-from srtpy.cli.figures import COLUMNS, Figures, StatsFile
+from srtpy.cli.figures import COLUMNS, Figures, StatsFile, totals
+from srtpy.internal.clock.units import SECOND
+from srtpy.internal.core.roundtrip import INITIAL_RTT, INITIAL_VARIANCE
 from srtpy.stats import ConnStats
 from tests.connected import pair
 
@@ -72,3 +77,29 @@ def test_a_last_row_that_follows_at_once_tells_of_no_silence() -> None:
         figures._looked_at += 0.2
         row = figures._row(b.stats(clear=True), None, 0.2)
     assert row[1] == "0.00 Mbit/s"
+
+
+def test_a_round_trip_that_nobody_has_measured_is_not_told() -> None:
+    ends: Any = SimpleNamespace(source=End("source"), sink=End("sink"), began=0.0, dropped=0)
+    figures = Figures(ends, None, None, 1.0, lambda text: None)
+    with pair() as (a, _):
+        known = replace(a.stats(), rtt=0.0015, rtt_var=0.0007)
+    unknown = replace(known, rtt=INITIAL_RTT / SECOND, rtt_var=INITIAL_VARIANCE / SECOND)
+    rows = [(known, None), (unknown, None), (None, unknown), (known, unknown), (unknown, unknown), (None, None)]
+    shown = [figures._row(source, sink, 1.0)[3] for source, sink in rows]
+    assert shown == ["1.5 ms", "-", "-", "1.5 - ms", "-", "-"]
+
+
+def test_the_average_counts_from_the_first_connection_on() -> None:
+    now = time.monotonic()
+    pump: Any = SimpleNamespace(
+        began=now - 1000, flows_since=now - 100, messages=7, bytes=12_500_000, dropped=0, interruptions=0
+    )
+    told = totals(pump)
+    assert told.startswith("7 messages, 12.5 MB in 1:4")
+    assert float(told.split("(")[1].split()[0]) == pytest.approx(1, abs=0.1)
+
+
+def test_with_no_connection_there_is_no_average() -> None:
+    pump: Any = SimpleNamespace(began=0.0, flows_since=None, messages=0, bytes=0, dropped=0, interruptions=0)
+    assert totals(pump) == "0 messages, 0 B in 0:00.0 (- on average)"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
 from srtpy.cli.endpoints import End
 from srtpy.cli.pump import LONGEST_RETRY, Pump
+from tests.internal.session.fakes import in_thread
 
 
 class Stop(threading.Event):
@@ -70,6 +72,23 @@ def test_from_one_end_to_the_other() -> None:
     moved.run()
     assert sink.written == [b"ab", b"c", b"d"]
     assert (moved.messages, moved.bytes, moved.dropped, moved.interruptions) == (3, 4, 0, 0)
+
+
+def test_time_counts_once_both_ends_are_there() -> None:
+    source, sink = Scripted("source"), Scripted("sink", reopens=True)
+    source.reads = [[b"a"], [b"b"]]
+    sink.failures = [BrokenPipeError("the peer has closed")]
+    caller = threading.Event()
+    sink.opens = [caller]
+    moved = pump(source, sink)
+    running = in_thread(moved.run)
+    assert moved.flows_since is None
+    there = time.monotonic()
+    caller.set()
+    running.result()
+    assert moved.flows_since is not None
+    assert moved.began <= there <= moved.flows_since
+    assert (sink.opened, moved.flows_since) == (2, max(source.first_open_at or 0, sink.first_open_at or 0))
 
 
 @pytest.mark.parametrize("which", ["source", "sink"])
