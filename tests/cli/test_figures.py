@@ -52,10 +52,15 @@ def test_prometheus_sees_only_the_connections_there_are(tmp_path: Path) -> None:
     file.close()
 
 
+def silent() -> Figures:
+    """Return figures of no stream at all, for nobody to see."""
+    ends: Any = SimpleNamespace(source=End("source"), sink=End("sink"), began=0.0, dropped=0)
+    return Figures(ends, None, None, 1.0, lambda text: None)
+
+
 def test_a_source_that_brings_nothing_is_told_from_one_that_flows() -> None:
     rows: list[list[str]] = []
-    ends: Any = SimpleNamespace(source=End("source"), sink=End("sink"), began=0.0, dropped=0)
-    figures = Figures(ends, None, None, 1.0, lambda text: None)
+    figures = silent()
     with pair() as (a, b):
         for writes, conn in ((1, b), (0, b), (0, b), (1, b), (0, None), (0, b)):
             for _ in range(writes):
@@ -71,8 +76,7 @@ def test_a_source_that_brings_nothing_is_told_from_one_that_flows() -> None:
 
 
 def test_a_last_row_that_follows_at_once_tells_of_no_silence() -> None:
-    ends: Any = SimpleNamespace(source=End("source"), sink=End("sink"), began=0.0, dropped=0)
-    figures = Figures(ends, None, None, 1.0, lambda text: None)
+    figures = silent()
     with pair() as (_, b):
         figures._looked_at += 0.2
         row = figures._row(b.stats(clear=True), None, 0.2)
@@ -80,8 +84,7 @@ def test_a_last_row_that_follows_at_once_tells_of_no_silence() -> None:
 
 
 def test_a_round_trip_that_nobody_has_measured_is_not_told() -> None:
-    ends: Any = SimpleNamespace(source=End("source"), sink=End("sink"), began=0.0, dropped=0)
-    figures = Figures(ends, None, None, 1.0, lambda text: None)
+    figures = silent()
     with pair() as (a, _):
         known = replace(a.stats(), rtt=0.0015, rtt_var=0.0007)
     unknown = replace(known, rtt=INITIAL_RTT / SECOND, rtt_var=INITIAL_VARIANCE / SECOND)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from queue import Empty
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +8,7 @@ from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.joining import LARGE
 from srtpy.internal.session.intake import MOST_AT_ONCE, Intake, joined
+from tests.internal.mux.sockets import has_rung
 from tests.internal.session.fakes import FakeCore, FakeWire, batch
 
 PATH = Path(("127.0.0.1", 9001))
@@ -27,11 +26,7 @@ class Desk:
 
     @property
     def has_rung(self) -> bool:
-        try:
-            self.inbox.wait(0)
-        except Empty:
-            return False
-        return True
+        return has_rung(self.inbox)
 
     @property
     def received(self) -> list[bytes]:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from itertools import pairwise
-from queue import Empty
 
 import pytest
 
@@ -19,6 +18,7 @@ from srtpy.internal.session.engine import DELIVERY_GAP, OVERDUE, PROMISE, Engine
 from srtpy.internal.session.reading import PROMPT_LOOK, REPORT_EVERY, TURN_AGAIN, Reader
 from srtpy.internal.session.rhythm import LONGEST_PERIOD, RHYTHM
 from srtpy.internal.session.waiting import AT_ONCE, Alarm, Deadline
+from tests.internal.mux.sockets import has_rung
 from tests.internal.session.fakes import LATENCY, FakeCore, FakeWire, batch, in_thread, row, until
 
 
@@ -311,11 +311,7 @@ class Promising(Desk):
 
     @property
     def has_rung(self) -> bool:
-        try:
-            self.inbox.wait(0)
-        except Empty:
-            return False
-        return True
+        return has_rung(self.inbox)
 
 
 def test_a_reader_that_wakes_soon_takes_along_what_has_come() -> None:
