@@ -22,7 +22,7 @@ What a small stream costs (10 Mbit/s: 950 packets a second; a busy machine of tw
     - A sleep of a millisecond alone, 950 times a second, is 2.0 to 2.5 % of a core, whoever writes; four messages a
       system call add 1 %.  What is left between that and libsrt's 4 % is 5 us a message.
     - Promises (session/intake.py, mux/promises.py): a reader that sleeps for 3 ms and a writer that sends a burst
-      every 4 to 12 ms read the socket and serve the core themselves.  Watching over them by waking now and then cost
+      every 5 to 20 ms read the socket and serve the core themselves.  Watching over them by waking now and then cost
       more than they saved; a timer that each promise moves (mux/alarm.py) is 10 us and wakes nobody.
     - The peer plays by timestamps: how long anything waits costs nothing but time for repairs.  So it waits for as
       long as these can spare (core/leisure.py), and while something has been lost lately for no longer than it must.

@@ -26,6 +26,7 @@ from srtpy.internal.buffer.receive import ReceiveBuffer
 from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
 from srtpy.internal.congestion.arrivals import Arrivals
 from srtpy.internal.core.counters import Counters
+from srtpy.internal.core.leisure import LONGEST
 from srtpy.internal.core.outbox import Outbox
 from srtpy.internal.core.roundtrip import RoundTrip
 from srtpy.internal.handshake.negotiation import LIVE, Negotiated
@@ -293,5 +294,7 @@ class Acks:
         patience = self._round_trip.patience
         if not self._round_trip.is_known:
             patience = min(FIRST_PATIENCE << min(self._counters.sent_acks, LAST_DOUBLING) >> 1, patience)
+        elif not self._rates.are_for_files:
+            patience += LONGEST  # the echo may be here, and not be read yet: looking whether it is would be a wake-up
         # libsrt core.cpp sendCtrlAck: not repeated within RTT + 4 x variance; nor can it be sooner than its timer
         return max(patience, FULL_ACK_PERIOD)

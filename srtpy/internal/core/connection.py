@@ -89,6 +89,7 @@ class Connection:
         self.counters = counters = Counters()
         self._news: list[Event] = []
         round_trip = RoundTrip(negotiated.round_trip)
+        self.leisure = Leisure(negotiated, round_trip)
         self._outbox = outbox = Outbox(negotiated.peer_socket_id, negotiated.start)
         buffer = ReceiveBuffer(negotiated.recv_isn, config.effective_recv_buf_size - 1)
         time_base = TimeBase(negotiated.peer_start, negotiated.recv_latency)
@@ -103,7 +104,6 @@ class Connection:
         self._acks = Acks(negotiated, buffer, round_trip, arrivals, outbox, counters, now)
         self.losses = Losses(negotiated, config, outbox, counters, round_trip)
         self.delivery = Delivery(negotiated, config, buffer, time_base, counters)
-        self.leisure = Leisure(negotiated, round_trip)
         self._echo = Echo(outbox, counters, now)
         self._liveness = Liveness(negotiated, config, outbox, self._news, now)
         self.messages: deque[Delivered] = buffer.messages
@@ -113,7 +113,9 @@ class Connection:
 
     def receive_datagrams(self, batch: Batch, now: Micros) -> None:
         """Take in what one read of the socket brought; garbage is counted, never raised."""
-        self._liveness.heard(batch.arrived or now)
+        arrived = batch.arrived or now
+        self._liveness.heard(arrived)
+        self.leisure.heard(arrived)
         for piece in batch.pieces():
             if piece.first[0] < CONTROL:
                 self._receive_data(piece, now)

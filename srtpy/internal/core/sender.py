@@ -24,7 +24,6 @@ from srtpy.internal.congestion.shaper import Shaper
 from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.departure import Departure
 from srtpy.internal.core.dropping import Dropping
-from srtpy.internal.core.leisure import longest_nap
 from srtpy.internal.core.outbox import Outbox
 from srtpy.internal.core.packing import Packing, Seal
 from srtpy.internal.core.retransmission import Retransmission
@@ -71,7 +70,7 @@ class Sender:
         is_eager = not (config.effective_retransmit_algo and negotiated.peer_nak_report)
         self._again = Retransmission(shaper, round_trip, is_eager, payload, now, negotiated.send_isn)
         waits_for_quiet = negotiated.peer_nak_report and not self._controller.waits_for_losses
-        self._silence = Silence(round_trip, waits_for_quiet, now, 2 * longest_nap(negotiated.peer_latency))
+        self._silence = Silence(round_trip, waits_for_quiet, now, negotiated.peer_latency)
         packing = Packing(negotiated, seal, tag_size)
         self._payload_size = packing.payload_size
         self._dropping = dropping = Dropping(negotiated, self._buffer, self._again, outbox, counters)

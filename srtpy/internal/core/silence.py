@@ -25,6 +25,7 @@ from enum import Enum, auto
 from typing import Final
 
 from srtpy.internal.clock.units import MILLISECOND, NEVER, Micros
+from srtpy.internal.core.leisure import longest_nap
 from srtpy.internal.core.roundtrip import RoundTrip
 
 ACK_PERIOD: Final[Micros] = 10 * MILLISECOND  # libsrt common.h COMM_SYN_INTERVAL_US
@@ -47,14 +48,14 @@ class Silence:
     """
 
     __slots__ = (
-        *("_naps", "_not_before", "_round_trip", "_sent_at", "_times", "_waits_for_quiet"),
+        *("_latency", "_not_before", "_round_trip", "_sent_at", "_times", "_waits_for_quiet"),
         *("is_knocking", "since"),
     )
 
-    def __init__(self, round_trip: RoundTrip, waits_for_quiet: bool, now: Micros, naps: Micros = 0) -> None:
-        """Begin with nothing sent; `naps` is how long both ends together may leave unread what has come."""
+    def __init__(self, round_trip: RoundTrip, waits_for_quiet: bool, now: Micros, latency: Micros = 0) -> None:
+        """Begin with nothing sent; the peer plays it so much later, and where there is time both ends may nap."""
         self._round_trip = round_trip
-        self._naps = naps
+        self._latency = latency
         self._waits_for_quiet = waits_for_quiet
         self._times = 1
         self._sent_at = now
@@ -93,7 +94,9 @@ class Silence:
             overdue = self.since + self._times * self._interval + ACK_PERIOD
         elif on_their_way or is_shut_out:
             begin = self._sent_at if self._sent_at > self.since else self.since
-            overdue = begin + self._interval + ACK_PERIOD + (self._naps if on_their_way else 0)
+            overdue = begin + self._interval + ACK_PERIOD
+            if on_their_way:
+                overdue += 2 * longest_nap(self._latency, self._round_trip.smoothed)
         else:
             return NEVER
         return overdue if overdue > self._not_before else self._not_before

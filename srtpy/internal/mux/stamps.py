@@ -4,7 +4,7 @@ Lives here: asking the socket for these times, and making instants of our clock 
 Never here: reading them (recvmmsg.py, recvmsg.py), what they are for (core: a round trip, a peer's clock).
 Source: Linux socket(7) SO_TIMESTAMPNS; the kernel's times are of the wall clock, which may be set at any moment.
 
-A thread that naps reads an echo up to 12 ms after it came; without these times that would be part of the round trip.
+A thread that naps reads an echo up to 20 ms after it came; without these times that would be part of the round trip.
 """
 
 from __future__ import annotations

@@ -26,9 +26,6 @@ from srtpy.internal.session.waiting import FOREVER, Deadline
 
 READ_LIMIT: Final = 64  # ours: messages taken by one `read_many`, unless told otherwise
 REPORT_EVERY: Final = 64  # ours: messages read before the core hears of it, which may have told its peer to wait
-PROMPT_EVERY: Final = 16  # ours: one sleep in so many is a short one
-PROMPT_LOOKS: Final = 4  # ours: so many sleeps, with that one, end with a look at everything
-PROMPT_LOOK: Final[Micros] = 700  # ours: what a round trip on a local network takes, and a thread to wake
 TURN_AGAIN: Final[Micros] = 500  # ours: who comes back to sleep so soon has served the core when it woke
 
 
@@ -48,7 +45,6 @@ class Reader:
         "_looks_at",
         "_messages",
         "_rhythm",
-        "_sleeps",
         "_stands",
         "_tells_at_once",
         "_turned_at",
@@ -64,7 +60,6 @@ class Reader:
         self._messages = engine.core.messages
         self._unreported = 0
         self._woke_at: Micros = 0
-        self._sleeps = 0
         self._rhythm = Rhythm()  # of what is delivered at once
         self._looks_at: Micros = 0  # until then we see to nothing but what is due
         self._stands = False  # whether our promise is left standing as we return
@@ -226,11 +221,7 @@ class Reader:
         until = min(limit, max(due, self._woke_at + DELIVERY_GAP))
         if is_between:
             return until if until <= self._looks_at + DELIVERY_GAP else self._looks_at
-        self._sleeps += 1
-        turn = self._sleeps % PROMPT_EVERY
-        if turn < PROMPT_LOOKS and until <= now + PROMISE:  # what answers us at once is to be heard so, now and then
-            self._looks_at = until = min(until, now + PROMPT_LOOK) if not turn else until
-        elif self._rhythm.is_kept and now < min(self._looks_at, self._woke_at + LONGEST_PERIOD):
+        if self._rhythm.is_kept and now < min(self._looks_at, self._woke_at + LONGEST_PERIOD):
             self._looks_at = until = min(until, self._looks_at)
         engine.promise_to_read(until, now, self._looks_at)
         return until

@@ -16,7 +16,7 @@ and `LEAST_LATENCY` later at least.
 
 A steady writer also promises to come back before the window ends (intake.py): the first write after a burst takes in
 what has arrived, and nobody is woken for it, neither for acknowledgements nor for the time.  If it does not come
-back, what it has left behind is sent when the window ends: 12 ms after it was written, at most.
+back, what it has left behind is sent when the window ends: 20 ms after it was written, at most.
 
 A writer that comes in a rhythm, with bursts of messages (an encoder's pictures), has all of a burst gathered, from its
 first message on, for `BURST_WINDOW`.  It promises as if it came back then, which it does not: so the socket's thread
@@ -48,7 +48,7 @@ LEAST_LATENCY: Final[Micros] = 40 * MILLISECOND  # ours: less has no tenth to sp
 BREAK: Final[Micros] = 5 * MILLISECOND  # ours: who comes back sooner has sent what had gathered by itself
 BURST_WINDOW: Final[Micros] = 2 * MILLISECOND  # ours: in which a picture is written, by whoever wakes for it once
 GRACE: Final[Micros] = 300  # ours: who is so late breaks no promise
-LATEST: Final[Micros] = 14 * MILLISECOND  # ours: a steady writer looks for answers with its burst only if it has to
+LATEST: Final[Micros] = 24 * MILLISECOND  # ours: a steady writer looks for answers with its burst only if it has to
 GATHERED: Final = 32  # ours: messages that leave together, a burst a libsrt receiver's default buffer takes
 ROOM_TO_GATHER: Final = 2 * GATHERED  # ours: no message takes more than two packets, sealed and with a tag
 SHORTEST_NAP: Final[Micros] = 100  # ours: a blocked writer that paces the core gathers at least this much credit

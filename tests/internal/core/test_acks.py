@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from srtpy.internal.clock.units import NEVER, SECOND
 from srtpy.internal.core.acks import FULL_ACK_PERIOD, JOURNAL_SIZE, LAST_ACK_NUMBER, NEAR, Acks, Journal
+from srtpy.internal.core.leisure import LONGEST
 from srtpy.internal.packet.header import RETRANSMITTED, ControlType
 from srtpy.internal.seq.number import SEQ_MASK
 from tests.internal.core.receiving import LATENCY, STARTS, ReceivingSide, batch, datagram, negotiated, words
@@ -54,7 +55,7 @@ def test_what_comes_so_late_after_the_last_acknowledgement_is_acknowledged_at_on
     assert side.acks.deadline == (later if is_said else later + FULL_ACK_PERIOD)
     assert (acknowledge(side, later) is not None) is is_said
     side.hear_numbers([3], later + 1)
-    assert side.acks.deadline == later + FULL_ACK_PERIOD
+    assert side.acks.deadline == later + FULL_ACK_PERIOD + (1 if is_said else 0)
 
 
 @pytest.mark.parametrize(("version", "size"), [(0x010505, 28), (0x010003, 28), (0x010002, 32), (0x010001, 24), (0, 24)])
@@ -98,11 +99,13 @@ def test_an_echo_in_the_same_instant_is_a_round_trip_of_a_microsecond() -> None:
     assert side.acks.confirm(1, FULL_ACK_PERIOD) == 1
 
 
-def test_an_acknowledgement_that_is_not_echoed_is_repeated_after_a_round_trips_patience() -> None:
-    side = ReceivingSide()
+@pytest.mark.parametrize("congestion", ["live", "file"])
+def test_an_acknowledgement_that_is_not_echoed_is_repeated_after_a_round_trips_patience(congestion: str) -> None:
+    """Live, a reader may have left the echo unread for so long besides."""
+    side = ReceivingSide(congestion=congestion)
     for _ in range(3):
         side.round_trip.sample(30_000)
-    patience = side.round_trip.patience
+    patience = side.round_trip.patience + (LONGEST if congestion == "live" else 0)
     side.hear_numbers([0], 0)
     acknowledge(side, FULL_ACK_PERIOD)
     assert side.acks.deadline == FULL_ACK_PERIOD + patience
@@ -112,13 +115,14 @@ def test_an_acknowledgement_that_is_not_echoed_is_repeated_after_a_round_trips_p
     assert side.acks.deadline == FULL_ACK_PERIOD + 2 * patience
 
 
-def test_on_a_fast_path_repetitions_keep_ten_milliseconds_apart() -> None:
-    side = ReceivingSide()
+@pytest.mark.parametrize(("congestion", "apart"), [("live", LONGEST + 10), ("file", FULL_ACK_PERIOD)])
+def test_on_a_fast_path_repetitions_keep_a_distance(congestion: str, apart: int) -> None:
+    side = ReceivingSide(congestion=congestion)
     for _ in range(40):
         side.round_trip.sample(10)
     side.hear_numbers([0], 0)
     acknowledge(side, FULL_ACK_PERIOD)
-    assert side.acks.deadline == 2 * FULL_ACK_PERIOD
+    assert side.acks.deadline == FULL_ACK_PERIOD + apart
 
 
 def test_before_the_first_echo_repetitions_come_sooner_and_then_less_often() -> None:
@@ -133,7 +137,7 @@ def test_before_the_first_echo_repetitions_come_sooner_and_then_less_often() -> 
     side.round_trip.sample(20_000)
     side.hear_numbers([4], times[-1])
     assert acknowledge(side, times[-1] + FULL_ACK_PERIOD) is None
-    assert side.acks.deadline == times[-1] + side.round_trip.patience
+    assert side.acks.deadline == times[-1] + side.round_trip.patience + LONGEST
 
 
 def test_arrivals_behind_a_hole_do_not_hurry_the_repetition() -> None:
@@ -144,7 +148,7 @@ def test_arrivals_behind_a_hole_do_not_hurry_the_repetition() -> None:
     side.hear_numbers([3], 20_000)
     assert side.acks.deadline == 20_000
     assert acknowledge(side, 20_000) is None
-    assert side.acks.deadline == FULL_ACK_PERIOD + side.round_trip.patience
+    assert side.acks.deadline == FULL_ACK_PERIOD + side.round_trip.patience + LONGEST
 
 
 def test_once_echoed_arrivals_behind_a_hole_are_not_acknowledged() -> None:

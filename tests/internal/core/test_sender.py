@@ -531,8 +531,8 @@ def test_a_lost_tail_brings_its_last_packet_once_more(isn: int) -> None:
     scene.sent(10)
     scene.ack(7, rtt=20_000, variance=1_000)
     acknowledged = scene.now
-    assert scene.run(acknowledged + 77_999) == []
-    assert scene.run(acknowledged + 78_000) == again(9)
+    assert scene.run(acknowledged + 80_665) == []
+    assert scene.run(acknowledged + 80_666) == again(9)
     scene.ack(7)
     scene.nak((7, 8))
     assert scene.take() == again(7, 8)

@@ -61,7 +61,7 @@ def test_it_follows_the_round_trip() -> None:
 
 def test_what_both_ends_may_nap_is_no_silence_but_only_where_the_tail_is_meant() -> None:
     for waits_for_quiet, overdue in ((True, 354_000), (False, 330_000)):
-        assert Silence(RoundTrip(), waits_for_quiet, 0, 24_000).deadline(5, False) == overdue
+        assert Silence(RoundTrip(), waits_for_quiet, 0, 272_000).deadline(5, False) == overdue
 
 
 @pytest.mark.parametrize(

@@ -229,10 +229,15 @@ def test_what_a_steady_writer_leaves_behind_is_sent_in_time(clock: Clock, every:
     assert sum(desk.bursts) == len(desk.core.written)
 
 
-@pytest.mark.parametrize(("every", "together"), [(1_053, 11), (1_500, 7), (1_990, 5), (210, 32)])
-@pytest.mark.parametrize("rtt", [1_000, 10_000])
+@pytest.mark.parametrize(
+    ("rtt", "every", "together"),
+    [
+        *((1_000, every, together) for every, together in ((1_053, 18), (1_500, 12), (1_990, 9), (210, 32))),
+        *((10_000, every, together) for every, together in ((1_053, 15), (1_500, 10), (1_990, 8), (210, 32))),
+    ],
+)
 def test_with_time_to_spare_a_steady_writer_gathers_for_longer(
-    clock: Clock, every: int, together: int, rtt: int
+    clock: Clock, rtt: int, every: int, together: int
 ) -> None:
     desk = Desk(100_000, LATENCY)
     desk.core.round_trip.sample(rtt)
