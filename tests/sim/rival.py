@@ -150,6 +150,12 @@ class SinglePackets:
     def rest(self) -> None:
         """It goes on as before."""
 
+    def deepen(self, period: float) -> None:
+        """It sends single packets, whatever a receiver takes."""
+
+    def overrun(self) -> None:
+        """It sends single packets, whatever a receiver loses."""
+
     def deadline(self, wanted: int, period: float) -> Micros:
         return ceil(self._due) if wanted else NEVER
 

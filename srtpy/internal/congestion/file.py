@@ -26,10 +26,11 @@ Where we differ, and why:
 - Alone too losses of more than a twentieth count while there is a queue: they are not the line's.
 - Steps.  The draft's B, the spare capacity, is what the path carries besides; a receiver that reads many packets
   at once measures no more than what arrives.  So B is a ninth of the most that was ever measured, for a fast flow
-  and a slow one alike, alone not less than `LEAST_SPARE`.  When nothing has slowed us down for long the steps
-  become larger; in company they make up for acknowledgements that come rarely, because much is lost.  The draft
-  rounds up to powers of ten, which makes the steps of one who has measured a little less ten times as small: in company
-  B is a sixth, so that what is measured on 20, 50 or 100 Mbit/s is far from where they change.
+  and a slow one alike, alone not less than `LEAST_SPARE`.  When nothing has slowed us down for long, or for some
+  rounds of a short path, the steps become larger; in company they make up for acknowledgements that come rarely,
+  because much is lost.  The draft rounds up to powers of ten, which makes the steps of one who has measured a little
+  less ten times as small: in company B is a sixth, so that what is measured on 20, 50 or 100 Mbit/s is far from where
+  they change.
   No step exceeds an eighth a round trip, in company a sixteenth.
 - Bounds.  No pace is much faster than what arrives (`OVERSHOOT`, `LEAD`), so an application that pauses, or a
   bottleneck, does not let it run away.  None is so slow that the least window, 16 packets, would not leave in a
@@ -68,6 +69,7 @@ PATIENT_TRIPS: Final = 3  # ours: a packet lost twice is acknowledged, with all 
 LOSING_TRIPS: Final = 4  # ours: the same where a third may be lost
 LEAST_SPARE: Final = 834.0  # ours: packets a second; 10 Mbit/s, from which on a step is a tenth of a packet
 CAREFUL: Final[Micros] = 200 * MILLISECOND  # ours: the steps grow by one of theirs in so long
+CAREFUL_ROUNDS: Final = 2.5  # ours: or in so many rounds (path.py); on 40 ms these are as long
 BOLDEST: Final = 10.0  # ours: the largest step, in draft's steps
 BOLD: Final = 1.4  # ours: in company, where libsrt, which does not slow down for single losses, takes as much
 PRICE: Final = 0.75  # ours: packets a round trip fewer for each that is lost; at BOLD a third of 100 Mbit/s loses 7 %
@@ -182,7 +184,8 @@ class FileCC(Controller):
             self._end_slow_start(round_trip, now)
         path = self._path
         self._pace = min(self._pace, slowest(round_trip))  # which the handshake may have made out to be far longer
-        boldness = min(max((now - self._slowed_at) / CAREFUL, 1.0), BOLDEST)
+        careful = min(CAREFUL, CAREFUL_ROUNDS * (2 * round_trip + RATE_INTERVAL))
+        boldness = min(max((now - self._slowed_at) / careful, 1.0), BOLDEST)
         bound = SECOND / self._fastest
         if self._pace > bound and (path.is_shared or path.is_clear):
             if path.is_shared:

@@ -12,7 +12,9 @@ Two clocks bound what leaves:
   and the rest is forgone.  While nothing waits no credit gathers beyond one ordinary burst.
 - the receiver: a libsrt receiver with the default kernel buffer holds 92 datagrams of 1,316
   bytes and takes about 10 microseconds for each.  `clear` is when it will have taken all that we sent.
-  What we make good never puts more than `DEPTH` in front of it.
+  What we make good never puts more than `DEPTH` in front of it.  A receiver of files that has lost
+  nothing for a while, at a pace that leaves it less time than that, takes faster or holds more: it is
+  given more at once, step by step, also after a moment in which nothing waited.
 
 Waiting until an ordinary burst (`BURST_TIME` of the pace) is due lets one wake-up and one system
 call serve many packets; less is waited for when less is queued.
@@ -30,22 +32,27 @@ BURST_TIME: Final[Micros] = 2 * MILLISECOND  # ours: the wait that a burst may c
 LATENESS: Final[Micros] = 50 * MILLISECOND  # ours: a busy machine's or container's stall; libsrt has no such limit
 DEPTH: Final = 64  # ours: of a receiver's 92 datagrams; the rest is for 280 microseconds in which it is not scheduled
 TAKING: Final = 10.0  # ours: microseconds a libsrt receiver takes for a packet, measured
+DEEPEST: Final = 1024.0  # ours: packets; a quarter of what 4 MB hold, the most that libsrt and we are usually granted
+DEEPENING: Final = 1.25  # ours: each time a receiver says that it has lost nothing, so DEEPEST takes 13
+FORGETTING: Final = 1.002  # ours: as often; half of what was too much it is not given again before four seconds
 
 
 class Pacing:
     """Credit of one sending side."""
 
-    __slots__ = ("_clear", "_due", "_is_resting")
+    __slots__ = ("_bound", "_clear", "_depth", "_due", "_is_resting")
 
     def __init__(self, now: Micros) -> None:
         self._due = float(now - BURST_TIME)
         self._clear = float(now)
+        self._depth = float(DEPTH)
+        self._bound = DEEPEST  # of that depth; less once it was too much
         self._is_resting = True
 
     def allowance(self, wanted: int, period: float, now: Micros) -> int:
         """Return how many of `wanted` packets may leave; 0: not before `deadline`."""
         burst = _ordinary_burst(period)
-        earliest = now - (burst - 1) * period if self._is_resting else now - LATENESS
+        earliest = now - (max(burst - 1, self._depth - DEPTH) * period if self._is_resting else LATENESS)
         self._is_resting = False
         if self._due < earliest:
             self._due = earliest
@@ -57,7 +64,7 @@ class Pacing:
         if granted == wanted:
             return wanted
         credit = int((now - self._due) / period) + 1
-        room = int(DEPTH - (self._clear - now) / min(period, TAKING))
+        room = int(self._depth - (self._clear - now) / min(period, TAKING))
         return max(min(wanted, credit, room, BURST), granted)
 
     def spend_at_once(self, count: int, period: float, now: Micros) -> bool:
@@ -68,13 +75,13 @@ class Pacing:
         burst = _ordinary_burst(period)
         if count > burst or not self._is_resting:
             return False
-        earliest = now - (burst - 1) * period
+        earliest = now - max(burst - 1, self._depth - DEPTH) * period
         if self._due < earliest:
             due = earliest
         else:
             due = now + 2 * period if self._due > now + 2 * period else self._due
         taking = period if period < TAKING else TAKING
-        if now < due + (count - 1) * period or now < self._clear - (DEPTH - count) * taking:
+        if now < due + (count - 1) * period or now < self._clear - (self._depth - count) * taking:
             return False
         self._due = due + count * period
         self._clear = (self._clear if self._clear > now else now) + count * taking
@@ -86,6 +93,20 @@ class Pacing:
         taking = period if period < TAKING else TAKING
         self._clear = (self._clear if self._clear > now else now) + count * taking
 
+    def deepen(self, period: float) -> None:
+        """Give the receiver more at once: it says that all has arrived for a while, at this pace."""
+        if period >= TAKING:
+            self._depth = DEPTH
+        else:
+            self._depth = min(self._depth * DEEPENING, self._bound)
+            self._bound = min(self._bound * FORGETTING, DEEPEST)
+
+    def overrun(self) -> None:
+        """Give the receiver no more at once than any takes: it has lost something, perhaps because it was too much."""
+        if self._depth > DEPTH:
+            self._bound = max(self._depth / 2, DEPTH)
+        self._depth = DEPTH
+
     def rest(self) -> None:
         """Note that nothing waits for credit any more."""
         self._is_resting = True
@@ -96,7 +117,7 @@ class Pacing:
 
     def _ready(self, burst: int, period: float) -> float:
         by_pace = self._due + (burst - 1) * period
-        by_receiver = self._clear - (DEPTH - burst) * (period if period < TAKING else TAKING)
+        by_receiver = self._clear - (self._depth - burst) * (period if period < TAKING else TAKING)
         return by_pace if by_pace > by_receiver else by_receiver
 
 

@@ -276,14 +276,13 @@ class Sender:
         if ack.receive_rate is not None and ack.capacity is not None:
             feedback.learn(ack.receive_rate, ack.capacity, ack.receive_bytes_rate)
         feedback.jitter = round_trip.variance
+        if self._controller.waits_for_losses:
+            self._pacing.deepen(self._controller.period)
         self._again.fit()
         self._controller.acknowledged(ack.seq, feedback, round_trip.smoothed, now)
 
     def lost(self, ranges: Iterable[tuple[SequenceNumber, SequenceNumber]], now: Micros) -> bool:
-        """Take in a loss report; return False if it is nonsense, and changes nothing.
-
-        That is one that names what was never sent, or a range that ends before it begins.
-        """
+        """Take in a loss report; one of what was never sent, or that ends before it begins, is nonsense: False."""
         buffer = self._buffer
         base, sent = buffer.base, buffer.sent
         places = [(distance(base, first), distance(base, last)) for first, last in ranges]
@@ -297,6 +296,7 @@ class Sender:
         if fresh and again.is_worth_looking(sum([last - first + 1 for first, last in fresh]), sent, now):
             lost = sum([again.report(base, first, last, now) for first, last in fresh])
             self._counters.sent_loss += lost
+            self._pacing.overrun()
             start, waiting, round_trip = (base + fresh[0][0]) & SEQ_MASK, len(again.waiting), self._round_trip.smoothed
             self._controller.lost(start, lost, waiting, buffer.next_seq, round_trip, now)
         return True

@@ -52,6 +52,7 @@ from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.packet.batch import Batch
 from srtpy.internal.packet.control import PADDING
 from srtpy.internal.packet.header import ControlType, SocketId, pack_control_header
+from srtpy.internal.session.blocks import keep_freed_blocks
 from srtpy.internal.session.engine import Engine
 from srtpy.internal.session.fate import ConnState
 from srtpy.internal.session.loops import receive_loop, tend, timer_loop
@@ -316,6 +317,7 @@ def _ends(
         send_buffer=config.send_buf_size,
         peer_buffer=negotiated.flow_window - 1,  # libsrt buffer_rcv.cpp capacity(): one fewer than it advertises
     )
+    keep_freed_blocks()
     reader = Reader(engine, tells_at_once=True)
     writer = Writer(engine, limits, serving=Serving(engine, gathers=not negotiated.message_api))
     if negotiated.message_api:

@@ -14,6 +14,7 @@ from srtpy.internal.congestion.file import (
     BOLD,
     BOLDEST,
     CAREFUL,
+    CAREFUL_ROUNDS,
     COST,
     FURTHEST,
     LEAD,
@@ -264,6 +265,17 @@ def test_avoidance_speeds_up_each_interval_and_more_boldly_with_time() -> None:
     before = path.controller.period
     path.ack(1)
     assert path.controller.period == pytest.approx(faster(before, 0.1 * BOLDEST))
+
+
+def test_on_a_short_path_some_rounds_make_as_bold() -> None:
+    path = Path()
+    path.avoid(5000)
+    path.measure(50_000, 1)
+    path.now += int(4 * CAREFUL_ROUNDS * 12 * MILLISECOND) - 10 * MILLISECOND
+    before = path.controller.period
+    path.ack(1, MILLISECOND)
+    assert path.controller.period == pytest.approx(faster(before, 0.1 * 4), rel=1e-3)
+    assert before > path.controller.period
 
 
 def test_no_step_exceeds_an_eighth_a_round_trip() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srtpy.internal.clock.units import MILLISECOND, NEVER, SECOND
-from srtpy.internal.congestion.pacing import BURST, Pacing
+from srtpy.internal.congestion.pacing import BURST, DEEPEST, DEPTH, LATENESS, TAKING, Pacing
 
 PLENTY = 1 << 20
 KERNEL_BUFFER = 92  # datagrams of 1,316 bytes in a default receive buffer
@@ -127,6 +127,65 @@ def test_what_waits_is_gathered_into_a_burst() -> None:
     assert pacing.allowance(30, 10.0, 200) == 0
     assert pacing.deadline(30, 10.0) == 300
     assert pacing.allowance(30, 10.0, 300) == 30
+
+
+def all_at_once(pacing: Pacing, period: float, now: int) -> int:
+    """Return how many packets leave in one moment, burst after burst."""
+    total = 0
+    while count := pacing.allowance(PLENTY, period, now):
+        pacing.spend(count, period, now)
+        total += count
+    return total
+
+
+def late(pacing: Pacing, period: float, now: int = 0) -> int:
+    """Return how many packets leave in one moment when the loop has stood still for long."""
+    all_at_once(pacing, period, now)
+    return all_at_once(pacing, period, now + LATENESS)
+
+
+def test_who_loses_nothing_is_given_more_at_once() -> None:
+    pacing, given = Pacing(0), [late(Pacing(0), 2.0)]
+    assert given[0] <= DEPTH
+    for since in range(1, 20):
+        pacing.deepen(2.0)
+        given.append(late(pacing, 2.0, since * SECOND))
+    assert given == sorted(given)
+    assert DEEPEST - BURST <= given[-1] <= DEEPEST
+
+
+def test_at_a_pace_any_receiver_keeps_nobody_is_given_more() -> None:
+    pacing = Pacing(0)
+    for _ in range(20):
+        pacing.deepen(2.0)
+    pacing.deepen(TAKING)
+    assert late(pacing, TAKING) <= DEPTH
+
+
+def test_who_loses_something_is_given_little_and_then_half_of_what_was_too_much() -> None:
+    pacing = Pacing(0)
+    for _ in range(20):
+        pacing.deepen(2.0)
+    pacing.overrun()
+    assert late(pacing, 2.0) <= DEPTH
+    pacing.overrun()
+    for _ in range(20):
+        pacing.deepen(2.0)
+    assert DEEPEST / 2 - BURST <= late(pacing, 2.0, SECOND) <= DEEPEST / 2 * 1.05, "the second report says nothing new"
+    for _ in range(400):
+        pacing.deepen(2.0)
+    assert late(pacing, 2.0, 2 * SECOND) >= DEEPEST - BURST, "in time it is tried again"
+
+
+def test_a_moment_in_which_nothing_waits_is_made_good_to_who_can_be_given_more() -> None:
+    pacing = Pacing(0)
+    for _ in range(20):
+        pacing.deepen(2.0)
+    all_at_once(pacing, 2.0, 0)
+    pacing.rest()
+    assert all_at_once(pacing, 2.0, MILLISECOND) == pytest.approx(500, abs=BURST)
+    pacing.rest()
+    assert all_at_once(pacing, 2.0, SECOND) <= DEEPEST
 
 
 def test_nothing_wanted_has_no_deadline() -> None:
