@@ -3,6 +3,10 @@
 Lives here: which acknowledgements are echoed.
 Never here: what an acknowledgement means for the send buffer (sender.py), our own ACKs (acks.py).
 Draft: 3.2.8 "ACKACK"; libsrt answers one in ten milliseconds, and a repeated number always.
+
+Of several that are taken in together, after a nap, the newest is answered: it has waited the least, so that the peer
+that times the answer measures the path and not our nap, and the answer holds for all before it.  A peer that does not
+number its small acknowledgements (0) times the others only.
 """
 
 from __future__ import annotations
@@ -32,6 +36,8 @@ class Echo:
     def heard(self, number: int, now: Micros) -> None:
         """Answer acknowledgement `number`, unless one was answered a moment ago."""
         if number != self._number and now - self._echoed_at <= ECHO_PERIOD:
+            if number and self._outbox.replace_last(ControlType.ACKACK, number, PADDING, now):
+                self._number = number
             return
         self._number, self._echoed_at = number, now
         self._counters.sent_ackacks += 1

@@ -13,7 +13,7 @@ from typing import Final
 from srtpy.internal.clock.units import WIRE_TIME_MASK, Micros
 from srtpy.internal.packet.header import Datagram, SocketId, pack_control_header
 
-KIND_SIZE: Final = 8  # draft 3.2 "Control Packets": type, subtype and the type-specific word
+KIND_SIZE: Final = 4  # draft 3.2 "Control Packets": type and subtype
 
 
 class Outbox:
@@ -34,7 +34,7 @@ class Outbox:
         self.last_said = now
 
     def replace_last(self, kind: int, information: int, body: bytes, now: Micros) -> bool:
-        """Put a control packet in the place of the one queued last, if that is alike but for what it tells."""
+        """Put a control packet in the place of the one queued last, if that is of its kind and size."""
         if not self._waiting:
             return False
         last = self._waiting[-1][0]

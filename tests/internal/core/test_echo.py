@@ -31,10 +31,25 @@ def test_the_first_acknowledgement_is_echoed_with_its_number_and_a_padded_body()
 
 def test_one_in_ten_milliseconds_is_echoed() -> None:
     echo, outbox, counters = an_echo()
+    echoed = []
     for number, now in enumerate(range(0, 5 * ECHO_PERIOD, ECHO_PERIOD // 4), start=1):
         echo.heard(number, now)
-    assert said(outbox) == [1, 6, 11, 16]
+        echoed += said(outbox)
+    assert echoed == [1, 6, 11, 16]
     assert counters.sent_ackacks == 4
+
+
+def test_of_those_that_are_taken_in_together_the_newest_is_echoed() -> None:
+    echo, outbox, counters = an_echo()
+    for number in (1, 2, 3):
+        echo.heard(number, 5)
+    assert said(outbox) == [3]
+    assert counters.sent_ackacks == 1
+    echo.heard(4, 5 + ECHO_PERIOD)
+    assert said(outbox) == []
+    echo.heard(5, 5 + ECHO_PERIOD + 1)
+    echo.heard(0, 5 + ECHO_PERIOD + 1)
+    assert said(outbox) == [5]
 
 
 def test_a_repeated_number_is_echoed_at_once_because_the_echo_was_lost() -> None:
