@@ -261,7 +261,7 @@ class Connection:
             self.write_many(messages, now, instants)
             return self.datagrams_to_send(now)
         self._liveness.wrote(now)
-        return self.sender.send_run(messages, instants, now)
+        return self._accompanied(self.sender.send_run(messages, instants, now), now)
 
     def delivery_due(self) -> Micros:
         """Return when something more becomes readable; `NEVER` if nothing waits."""
@@ -335,7 +335,10 @@ class Connection:
         """Take what is to leave now: control packets first, then data as pace and window allow."""
         if self._liveness.is_over:
             return self._last_words(now)
-        data = self.sender.take(now)
+        return self._accompanied(self.sender.take(now), now)
+
+    def _accompanied(self, data: Sequence[Datagram], now: Micros) -> Sequence[Datagram]:
+        """Return data with the control packets that are to leave before it."""
         if self.keys.deadline <= now:
             self.keys.on_deadline(now)  # sealing may have brought a new key, to be announced along with the data
         return [*self._outbox.take(), *data] if self._outbox else data

@@ -36,11 +36,7 @@ PATIENCE_SHARE: Final = 4  # ours: a quarter of the latency may go into waiting,
 
 
 class Departure:
-    """Takes packets out of the send buffer in the order they are to leave.
-
-    Attributes:
-        is_plain: whether payloads leave as they were written.
-    """
+    """Takes packets out of the send buffer in the order they are to leave."""
 
     def __init__(
         self,
@@ -60,7 +56,6 @@ class Departure:
         self._dropping = dropping
         self._outbox = outbox
         self._counters = counters
-        self.is_plain = not packing.seals
         self._goes_by_sizes = not negotiated.tsbpd_send and negotiated.message_api
         self._patience = negotiated.peer_latency // PATIENCE_SHARE if negotiated.tsbpd_send else NEVER
 
@@ -89,6 +84,9 @@ class Departure:
         buffer = self._buffer
         first, count = buffer.next_seq, len(messages)
         run = buffer.send_run(messages, stamps, instants)
+        if self._packing.seals:
+            run = self._packing.sealed(first, run, now)
+            buffer.keep(run)
         size = sum(map(len, messages))
         self._controller.sent(count, size)
         self._again.learn(count, size)

@@ -105,8 +105,7 @@ class Sender:
             self._busy_since = now
         if self._controller.measures_input:
             self._controller.wrote(self.packets_for(len(message)), len(message), now)
-        origin = now if stamp is None or stamp < start else stamp
-        expires = NEVER if ttl is None else now + ttl
+        origin, expires = now if stamp is None or stamp < start else stamp, NEVER if ttl is None else now + ttl
         buffer.append(message, self._payload_size, in_order, wire_time(origin, start), origin, expires)
 
     def write_stream(self, data: bytes, start: int, end: int, now: Micros) -> int:
@@ -198,22 +197,24 @@ class Sender:
         if not self._is_next_run(messages, now):
             self.write_many(messages, now, instants)
             return self.take(now)
-        start = self._start
-        self._silence.sent(now)
+        start, silence = self._start, self._silence
+        if not self._buffer.sent:
+            self._busy_since = now
+            silence.ended(now)
+        silence.sent(now)
         stamps = [(instant - start) & WIRE_TIME_MASK for instant in instants]
         return self._departure.release_run(messages, stamps, instants, now)
 
     def _is_next_run(self, messages: Sequence[bytes], now: Micros) -> bool:
         """Say whether these may leave all and at once, each in a packet; the pace has been charged if so."""
-        buffer, controller, window = self._buffer, self._controller, min(self._controller.window, self.flow_window)
+        buffer, controller = self._buffer, self._controller
         return (
             self._send_at == NEVER
-            and 0 < buffer.sent <= window - len(messages)
+            and buffer.sent + len(messages) <= min(controller.window, self.flow_window)
             and not buffer.unsent
             and not self._again.waiting
-            and self._departure.is_plain
             and not controller.measures_input
-            and now < self._dropping.look_at
+            and now < self._dropping.deadline
             and max(map(len, messages)) <= self._payload_size
             and self._pacing.spend_at_once(len(messages), controller.period, now)
         )
