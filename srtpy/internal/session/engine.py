@@ -35,7 +35,7 @@ LAZY_DELIVERY: Final[Micros] = 10 * MILLISECOND  # ours: with nobody reading, ho
 PROMISE: Final[Micros] = 4 * MILLISECOND  # ours: a reader that wakes so soon takes along what has come meanwhile
 OVERDUE: Final[Micros] = 7 * MILLISECOND  # ours: so late it is broken; a thread that is to run waits 5 ms for another
 # ours: whom a broken promise wakes sees to the timer's duties too; this is for the case that the socket is gone
-TIMER_SLACK: Final[Micros] = 100 * MILLISECOND  # ours: see above
+TIMER_SLACK: Final[Micros] = SECOND  # ours: see above
 CALM: Final[Micros] = 7 * MILLISECOND  # ours: two of a hurried writer's bursts; it hears of a loss so much later
 NEAR: Final[Micros] = 60 * MILLISECOND  # ours: about as long as an acknowledgement may take to be echoed
 HASTE: Final[Micros] = 5 * MILLISECOND  # ours: what is due sooner keeps a pace, and is left to the timer thread

@@ -16,7 +16,7 @@ and `LEAST_LATENCY` later at least.
 
 A steady writer also promises to come back before the window ends (intake.py): the first write after a burst takes in
 what has arrived, and nobody is woken for it, neither for acknowledgements nor for the time.  If it does not come
-back, what it has left behind is sent when the window ends: 20 ms after it was written, at most.
+back, what it has left behind is sent when that is noticed, a message's distance after the window has ended.
 
 A writer that comes in a rhythm, with bursts of messages (an encoder's pictures), has all of a burst gathered, from its
 first message on, for `BURST_WINDOW`.  It promises as if it came back then, which it does not: so the socket's thread
@@ -43,7 +43,7 @@ WINDOW: Final[Micros] = 120  # ours: how long gathered messages wait for more, t
 TAIL: Final[Micros] = 2 * MILLISECOND  # ours: the same after bursts that filled by themselves
 STEADY: Final = 16  # ours: so many writes in a row are no chance
 PAUSE: Final[Micros] = 2 * MILLISECOND  # ours: two of 1,316 bytes at 5 Mbit/s; slower, there is nothing to gather
-STEADY_WINDOW: Final[Micros] = 4_600  # ours: four of 1,316 bytes at 10 Mbit/s; the least, see above
+STEADY_WINDOW: Final[Micros] = 3_300  # ours: four of 1,316 bytes at 10 Mbit/s; the least, see above
 LEAST_LATENCY: Final[Micros] = 40 * MILLISECOND  # ours: less has no tenth to spare
 BREAK: Final[Micros] = 5 * MILLISECOND  # ours: who comes back sooner has sent what had gathered by itself
 BURST_WINDOW: Final[Micros] = 2 * MILLISECOND  # ours: in which a picture is written, by whoever wakes for it once
@@ -258,7 +258,7 @@ class Writer:
         until = now + WINDOW
         if pace:
             engine.listen(now)
-            until = self._promise(now) - pace - GRACE  # it comes back once more after the burst, and looks
+            until = self._promise(now, pace) - pace - GRACE
         elif self._rhythm.is_kept and engine.core.leisure.to_send(now) >= 2 * BURST_WINDOW:
             until = now + BURST_WINDOW
             engine.promise_to_write(until)
@@ -284,10 +284,13 @@ class Writer:
             self._engine.burst(now)
             self._engine.serve_until(now + TAIL)
 
-    def _promise(self, now: Micros) -> Micros:
-        """Promise to be back, unless that has been promised and is far enough off; return by when.  Needs the lock."""
+    def _promise(self, now: Micros, pace: Micros) -> Micros:
+        """Promise to be back, unless that has been promised and is far enough off; return by when.  Needs the lock.
+
+        A burst leaves when the window ends.  Then the writer comes back once more, a `pace` later, and looks.
+        """
         engine = self._engine
-        window = max(min(engine.core.leisure.to_send(now), engine.intake.company), STEADY_WINDOW)
+        window = max(min(engine.core.leisure.to_send(now), engine.intake.company), STEADY_WINDOW) + pace + GRACE
         if not engine.intake.is_promised or not window // 2 < self._back_by - now <= window:
             self._back_by = now + window
             engine.promise_to_write(self._back_by)
