@@ -38,11 +38,12 @@ class Inbox:
         patience: for how long what comes may be left unread where little comes for each of many.
         tend: does on the socket's thread, at an instant, what the owner would be woken for, or rings; None: the owner
             is woken.
+        is_tended_always: not only for a little.
     """
 
     __slots__ = (
         *("_bell", "_is_rung", "_items", "get_nowait", "is_attended", "is_let_down", "is_patient", "patience"),
-        *("qsize", "tend"),
+        *("is_tended_always", "qsize", "tend"),
     )
 
     def __init__(self) -> None:
@@ -54,6 +55,7 @@ class Inbox:
         self.is_patient = False
         self.patience = PATIENCE
         self.tend: Callable[[Micros], None] | None = None
+        self.is_tended_always = False
         self.qsize = self._items.__len__
         """Return how many wait."""
         self.get_nowait = self._items.popleft

@@ -16,7 +16,8 @@ sleeps by an alarm clock that each promise moves, so that promises that are kept
 waits for them only while the kernel can hold what arrives meanwhile (nap.py).
 
 Where a connection has little to do, the thread does that itself, and keeps its next appointment: waking
-another thread for it would cost several times as much (errands.py).
+another thread for it would cost several times as much (errands.py).  So it does where a file comes, for
+which each of three threads that take turns would wait for the interpreter.
 """
 
 from __future__ import annotations

@@ -161,7 +161,8 @@ class Routes:
             first = batch.first[0]
             can_wait = first >= CONTROL and batch.count == 1 and control_kind(first) in PATIENT
             if inbox.add((batch, path), can_wait):
-                if inbox.tend is not None and batch.count <= LITTLE and inbox.qsize() <= LITTLE:
+                is_little = batch.count <= LITTLE and inbox.qsize() <= LITTLE
+                if inbox.tend is not None and (is_little or inbox.is_tended_always):
                     tell(inbox)
                 else:
                     inbox.ring()

@@ -144,7 +144,9 @@ class Session:
         if self.negotiated.tsbpd_receive:
             patience = min(self.negotiated.recv_latency, self.negotiated.peer_latency) // PART_OF_LATENCY
             self._inbox.patience = patience
-            self._inbox.tend = partial(tend, self.engine)
+        else:
+            self._inbox.is_tended_always = True  # what a file brings is worth no second thread, and it brings much
+        self._inbox.tend = partial(tend, self.engine)
 
     # ---- asking
 

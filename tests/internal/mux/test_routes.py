@@ -253,6 +253,18 @@ def test_the_socket_thread_is_told_of_what_is_little_and_others_are_woken_for_mo
     assert has_rung(inbox) is not is_told
 
 
+def test_the_socket_thread_is_told_of_everything_for_who_is_always_tended(routes: Routes) -> None:
+    inbox, told = inbox_of(routes), list[Inbox]()
+    inbox.tend, inbox.is_tended_always = lambda now: None, True
+    routes.deliver(batch(*[data(seq) for seq in range(LITTLE + 1)]), PEER, told.append)
+    assert told == [inbox]
+    assert not has_rung(inbox)
+    inbox.tend = None  # as when it ends
+    routes.deliver(batch(*[data(seq) for seq in range(LITTLE + 1)]), PEER, told.append)
+    assert told == [inbox]
+    assert has_rung(inbox)
+
+
 def test_nobody_is_told_of_what_can_wait_or_is_attended(routes: Routes) -> None:
     patient, attended = inbox_of(routes, 77), inbox_of(routes, 78)
     patient.is_patient = attended.is_attended = True

@@ -248,14 +248,14 @@ class FakeWire:
 class Rig:
     """A session around a fake core and a fake socket."""
 
-    def __init__(self, core: FakeCore | None = None, config: Config | None = None) -> None:
+    def __init__(self, core: FakeCore | None = None, config: Config | None = None, **changes: object) -> None:
         self.core = core or FakeCore()
         self.wire = FakeWire()
         self.inbox = Inbox()
         self.path = Path(("127.0.0.1", 9001))
         self.down = threading.Event()
         self.session = Session(
-            self.core, negotiated(), config or Config(), self.wire, self.path, self.inbox, self.down.set
+            self.core, negotiated(**changes), config or Config(), self.wire, self.path, self.inbox, self.down.set
         )
 
     def start(self) -> Rig:

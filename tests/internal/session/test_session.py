@@ -511,6 +511,18 @@ def test_the_sockets_thread_sees_to_a_session_from_its_start_to_its_end(rig: Rig
     assert rig.inbox.patience == LATENCY // PART_OF_LATENCY
     rig.inbox.add((batch(b"x"), rig.path))
     assert rig.inbox.tend is not None
+    assert not rig.inbox.is_tended_always
+    rig.inbox.tend(monotonic_now())
+    assert len(rig.core.received) == 1
+    rig.session.close()
+    assert rig.inbox.tend is None
+
+
+def test_the_sockets_thread_sees_to_a_transfer_however_much_comes() -> None:
+    rig = Rig(tsbpd_receive=False, tsbpd_send=False, message_api=False).start()
+    assert rig.inbox.tend is not None
+    assert rig.inbox.is_tended_always
+    rig.inbox.add((batch(b"x"), rig.path))
     rig.inbox.tend(monotonic_now())
     assert len(rig.core.received) == 1
     rig.session.close()
