@@ -80,6 +80,18 @@ class Joiner:
         self._times.append(arrived)
         self._open = not size % self._stride  # a shorter one is always the last
 
+    def add_alike(self, pieces: list[bytes | memoryview], path: Path, arrivals: list[Micros]) -> None:
+        """Take datagrams of one size, of one peer, that came one by one at these instants: as `add` does with each."""
+        size = len(pieces[0])
+        self.add(pieces[0], 0, path, arrivals[0])
+        if self._open and self._stride == size and self._joined + len(pieces) <= JOIN_LIMIT + 1:
+            self._pieces += pieces[1:]
+            self._joined += len(pieces) - 1
+            self._times += arrivals[1:]
+        else:
+            for piece, arrived in zip(pieces[1:], arrivals[1:], strict=True):
+                self.add(piece, 0, path, arrived)
+
     def take(self) -> Reads:
         """Hand over the batches and forget them."""
         self._finish()

@@ -21,11 +21,9 @@ from typing import Final
 from srtpy.internal.clock.units import Micros
 from srtpy.internal.mux.address import PATHS_KEPT, Path, Paths, decode_packet_info, decode_sockaddr
 from srtpy.internal.mux.counters import MuxCounters
-from srtpy.internal.mux.joining import JOIN_LIMIT, LARGEST_DATAGRAM, Joiner, Reads
+from srtpy.internal.mux.joining import JOIN_LIMIT, Joiner, Reads
 from srtpy.internal.mux.options import SOL_UDP, UDP_GRO, ask_for_joined_reads
 from srtpy.internal.mux.stamps import SO_TIMESTAMPNS, STAMP_LEVEL, Stamps, ask_for_stamps
-from srtpy.internal.packet.batch import Batch
-from srtpy.internal.packet.header import HEADER_SIZE
 
 MESSAGES: Final = JOIN_LIMIT  # ours: a call; 64 to 256 cost the same a datagram, and a full call fills one batch
 SLOT: Final = 65_536 + 192  # ours: the largest datagram; not a power of two, or all slots share one cache set
@@ -149,12 +147,7 @@ class ManyReader:
         used = count * _MMSGHDR.size
         rows: list[tuple[int, int, int]] = list(_ROW.iter_unpack(memoryview(self._headers)[:used]))
         arrivals = self._arrivals(count)
-        if self._is_one_run(rows):
-            reads = self._take_run(rows, arrivals)
-            self._most = MESSAGES
-        else:
-            reads = self._take_each(rows, arrivals)
-            self._most = min(MESSAGES, max(AT_ONCE // max(1, *[length for _, _, length in rows]), 1))
+        reads = self._take(rows, arrivals)
         self._headers[:used] = self._template[:used]
         used = count * ENVELOPE
         self._envelopes[:used] = self._blank[:used]
@@ -174,44 +167,40 @@ class ManyReader:
             return [0] * count
         stamps.begin()
         end = count * ENVELOPE
-        with memoryview(envelopes) as view, view[:end] as told:
-            arrivals = [
-                stamps.instant(seconds, nanoseconds) if (level, kind) == (STAMP_LEVEL, SO_TIMESTAMPNS) else 0
-                for _, level, kind, seconds, nanoseconds in _STAMP.iter_unpack(told)
-            ]
-        if not all(arrivals):
+        times = [
+            (seconds, nanoseconds)
+            for _, level, kind, seconds, nanoseconds in _STAMP.iter_unpack(envelopes[:end])
+            if level == STAMP_LEVEL and kind == SO_TIMESTAMPNS
+        ]
+        if len(times) < count:
             self._stamps = None  # this kernel tells something else first, or nothing
-        elif count == 1:
+            return [0] * count
+        if count == 1:
             envelopes[TIME_AT : TIME_AT + TIME_SIZE] = NO_TIME
         else:
             for place in range(TIME_AT, TIME_AT + TIME_SIZE):
                 envelopes[place:end:ENVELOPE] = self._blank[:count]
-        return arrivals
+        return stamps.instants(times)
 
-    def _is_one_run(self, rows: list[tuple[int, int, int]]) -> bool:
-        """Whether these are whole datagrams of one size from one peer, none joined by the kernel."""
-        count = len(rows)
-        envelopes = self._envelopes
-        return (
-            rows.count(rows[0]) == count
-            and HEADER_SIZE <= rows[0][2] <= LARGEST_DATAGRAM
-            and envelopes[: count * ENVELOPE] == envelopes[:ENVELOPE] * count
-            and not self._sender(0, rows[0][0])[0]
-        )
-
-    def _take_run(self, rows: list[tuple[int, int, int]], arrivals: list[Micros]) -> Reads:
-        length = rows[0][2]
-        batch = Batch(b"".join([slot[:length] for slot in self._slots[: len(rows)]]), length)
-        batch.arrived = arrivals[-1]
-        if batch.arrived and batch.count > 1:
-            batch.times = arrivals
-        return [(batch, self._sender(0, rows[0][0])[1])]
-
-    def _take_each(self, rows: list[tuple[int, int, int]], arrivals: list[Micros]) -> Reads:
-        joiner = self._joiner
-        for index, (control, _, length) in enumerate(rows):
-            stride, path = self._sender(index, control)
-            joiner.add(self._slots[index][:length], stride, path, arrivals[index])
+    def _take(self, rows: list[tuple[int, int, int]], arrivals: list[Micros]) -> Reads:
+        """Hand what was read to the joiner: neighbours that are alike together, which is nearly all there is."""
+        joiner, envelopes, slots = self._joiner, self._envelopes, self._slots
+        first, count, longest = 0, len(rows), 1
+        while first < count:
+            row = control, _, length = rows[first]
+            stride, path = self._sender(first, control)
+            last = count if rows.count(row) == count else first + 1
+            while last < count and rows[last] == row:
+                last += 1
+            told = envelopes[first * ENVELOPE : (first + 1) * ENVELOPE]
+            if stride or envelopes[first * ENVELOPE : last * ENVELOPE] != told * (last - first):
+                last = first + 1
+            if last - first > 1:
+                joiner.add_alike([slot[:length] for slot in slots[first:last]], path, arrivals[first:last])
+            else:
+                joiner.add(slots[first][:length], stride, path, arrivals[first])
+            first, longest = last, max(longest, length)
+        self._most = min(MESSAGES, max(AT_ONCE // longest, 1))
         return joiner.take()
 
     def _sender(self, index: int, control: int) -> tuple[int, Path]:

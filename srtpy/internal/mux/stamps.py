@@ -51,6 +51,14 @@ class Stamps:
         self._ahead = wall - instant
         self._now = instant // NANOSECONDS
 
+    def instants(self, times: list[tuple[int, int]]) -> list[Micros]:
+        """Return when each of several datagrams arrived; the kernel tells seconds and nanoseconds of each."""
+        ahead, now = self._ahead, self._now
+        found = [(seconds * 1_000_000_000 + rest - ahead) // NANOSECONDS for seconds, rest in times]
+        if now - LONGEST_WAIT <= min(found) and max(found) <= now:
+            return found
+        return [self.instant(seconds, rest) for seconds, rest in times]
+
     def instant(self, seconds: int, nanoseconds: int) -> Micros:
         """Return when a datagram arrived, given what the kernel says; now, if that cannot be."""
         then = (seconds * 1_000_000_000 + nanoseconds - self._ahead) // NANOSECONDS

@@ -21,7 +21,7 @@ from srtpy.internal.clock.units import NEVER, Micros
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.joining import LARGE
 from srtpy.internal.packet.batch import Batch
-from srtpy.internal.packet.header import CONTROL
+from srtpy.internal.packet.header import CONTROL, PATIENT, control_kind
 from srtpy.internal.session.neighbours import Core, Wire
 
 MOST_AT_ONCE: Final = 64  # ours: batches one lock takes in, about 3 ms of work; then others have their turn
@@ -114,7 +114,13 @@ class Intake:
 
 
 def joined(batches: list[Batch]) -> list[Batch]:
-    """Join neighbours of one stride, in order: the core's work is by the batch, far more than by the packet."""
+    """Join neighbours of one stride, in order: the core's work is by the batch, far more than by the packet.
+
+    What only tells something, and when it came, goes first; else an echo parts the data that came before and after it.
+    """
+    telling = [batch for batch in batches if batch.first[0] >= CONTROL and _only_tells(batch)]
+    if telling:
+        batches = [*telling, *(batch for batch in batches if batch not in telling)]
     result: list[Batch] = []
     start = 0
     while start < len(batches):
@@ -140,3 +146,8 @@ def joined(batches: list[Batch]) -> list[Batch]:
             result.append(together)
         start = end
     return result
+
+
+def _only_tells(batch: Batch) -> bool:
+    """Whether this is a control packet that can be taken in at any time."""
+    return batch.count == 1 and batch.arrived > 0 and control_kind(batch.first[0]) in PATIENT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,3 +116,27 @@ def test_every_datagram_comes_out_once_in_order(rows: list[tuple[bytes, int, Pat
     out = [(batch.datagram(index), path) for batch, path in joiner.take() for index in range(batch.count)]
     assert out == expected
     assert counters.malformed == short
+
+
+@pytest.mark.parametrize("size", [8, 20, 100, LARGEST_DATAGRAM + 1])
+@pytest.mark.parametrize("before", [[], [(bytes(100), 0, HERE)], [(bytes(100), 0, THERE)], [(bytes(300), 100, HERE)]])
+@pytest.mark.parametrize("count", [1, 2, JOIN_LIMIT - 1, JOIN_LIMIT, JOIN_LIMIT + 5])
+def test_datagrams_that_are_alike_join_as_if_they_came_one_by_one(
+    size: int, before: list[tuple[bytes, int, Path]], count: int
+) -> None:
+    found = []
+    for at_once in (True, False):
+        counters = MuxCounters()
+        joiner = Joiner(counters)
+        for row in before:
+            joiner.add(*row, 7)
+        pieces, arrivals = [bytes([place & 0xFF]) * size for place in range(count)], list(range(10, 10 + count))
+        if at_once:
+            joiner.add_alike([*pieces], HERE, arrivals)
+        else:
+            for piece, arrived in zip(pieces, arrivals, strict=True):
+                joiner.add(piece, 0, HERE, arrived)
+        joiner.add(bytes(50), 0, HERE, 999)
+        reads = [(batch.data, batch.stride, batch.arrived, batch.times, path) for batch, path in joiner.take()]
+        found.append((reads, counters.malformed))
+    assert found[0] == found[1]

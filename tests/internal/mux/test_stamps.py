@@ -58,6 +58,14 @@ def test_who_is_stopped_between_two_looks_at_clocks_takes_nothing_for_quicker_th
     assert made.instant(*divmod(arrived * 1000, 10**9)) == HERE - 15 * MILLISECOND
 
 
+@given(st.lists(st.integers(-2, LONGEST_WAIT + 2), min_size=1))
+def test_several_times_are_told_as_each_of_them_is(ago: list[int]) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        made = stamped_at(monkeypatch, WALL, HERE)
+    times = [divmod((WALL - each) * 1000, 10**9) for each in ago]
+    assert made.instants(times) == [made.instant(*each) for each in times]
+
+
 @given(seconds=st.integers(-(2**63), 2**63 - 1), nanoseconds=st.integers(-(2**63), 2**63 - 1))
 def test_no_time_is_in_the_future_or_long_ago(seconds: int, nanoseconds: int) -> None:
     made = Stamps()

@@ -273,7 +273,7 @@ def test_a_yes_that_comes_too_late_opens_nothing(
     def callback(request: Applicant) -> bool:
         monkeypatch.setattr(accepting, "monotonic_now", lambda: monotonic_now() + 4 * SECOND)
         monkeypatch.setattr(mux, "now", lambda: monotonic_now() + 4 * SECOND)
-        monkeypatch.setattr(Stamps, "instant", lambda *told: monotonic_now() + 4 * SECOND)
+        monkeypatch.setattr(Stamps, "instants", lambda _, times: [monotonic_now() + 4 * SECOND for _ in times])
         return True
 
     config = Config(linger=0.0, passphrase=passphrase)

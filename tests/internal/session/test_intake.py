@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from srtpy.internal.mux.address import Path
 from srtpy.internal.mux.inbox import Inbox
 from srtpy.internal.mux.joining import LARGE
+from srtpy.internal.packet.batch import Batch
+from srtpy.internal.packet.header import ControlType, pack_control_header
 from srtpy.internal.session.intake import MOST_AT_ONCE, Intake, joined
 from tests.internal.mux.sockets import has_rung
-from tests.internal.session.fakes import FakeCore, FakeWire, batch
+from tests.internal.session.fakes import ISN, FakeCore, FakeWire, batch
 
 PATH = Path(("127.0.0.1", 9001))
 
@@ -156,3 +158,22 @@ def test_joined_batches_keep_the_times_of_each_packet_where_all_are_known() -> N
     assert (together.times, together.arrived) == ([10, 20, 30], 30)
     (together,) = joined([first, second, third])
     assert (together.times, together.arrived) == ([], 50)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arrived", "goes_first"),
+    [
+        (ControlType.ACKACK, 5, True),
+        (ControlType.KEEPALIVE, 5, True),
+        (ControlType.ACKACK, 0, False),  # nobody knows when it came: it is timed as it is taken in
+        (ControlType.ACK, 5, False),
+        (ControlType.SHUTDOWN, 5, False),
+    ],
+)
+def test_what_only_tells_something_does_not_part_the_data(kind: ControlType, arrived: int, goes_first: bool) -> None:
+    before, after = batch(b"a", b"b"), batch(b"c", seq=ISN + 2)
+    told = Batch(pack_control_header(kind, 1, 0, 77) + bytes(4))
+    told.arrived = arrived
+    together = joined([before, told, after])
+    assert [one.count for one in together] == ([1, 3] if goes_first else [2, 1, 1])
+    assert (together[0] is told) is goes_first
