@@ -11,11 +11,12 @@ import contextlib
 import errno
 import os
 import socket
+import stat
 import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -47,6 +48,7 @@ class End:
         reopens: it can come back after it ended.
         calls: it goes to its peer, rather than wait for one.
         conn: the SRT connection, if it has one now.
+        given_up: packets that came, or could be sent, too late, on connections that are over.
         first_open_at: when it first was open, by `time.monotonic`; whoever opens the end sets it.
         say: told what people wait for; whoever drives the end sets it.
     """
@@ -55,6 +57,7 @@ class End:
     reopens = False
     calls = False
     conn: srtpy.Conn | None = None
+    given_up = 0
     first_open_at: float | None = None
 
     def __init__(self, name: str) -> None:
@@ -191,6 +194,8 @@ class SrtEnd(End):
         conn, self.conn = self.conn, None
         if conn is not None:
             conn.close()
+            stats = conn.stats()
+            self.given_up += stats.recv_dropped + stats.sent_dropped
 
     def close(self) -> None:
         """Close everything; a wait in `open` ends."""
@@ -370,22 +375,45 @@ class FileEnd(End):
         """Write and flush: whoever reads along is live."""
         if self._file is None:
             raise srtpy.ConnClosedError(f"{self.name} is closed")
-        self._file.writelines(messages)
-        self._file.flush()
+        with self._named():
+            self._file.writelines(messages)
+            self._file.flush()
 
     def close(self) -> None:
         """Close the file; the standard streams stay open."""
         opened, self._file = self._file, None
         if opened is not None and self._path is not None:
-            opened.close()
+            with self._named():
+                opened.close()
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Have what the system says of the file tell which it is."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror or str(error), self.name) from None
+
+    def is_same_file(self, other: FileEnd) -> bool:
+        """Whether both are one file on a disk, by whatever names."""
+        ours, theirs = self._status(), other._status()
+        return ours is not None and theirs is not None and stat.S_ISREG(ours.st_mode) and os.path.samestat(ours, theirs)
+
+    def _status(self) -> os.stat_result | None:
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # not there yet; no descriptor; closed
+            stream = sys.stdin if self._is_source else sys.stdout
+            return os.stat(stream.fileno() if self._path is None else self._path)
+        return None
 
 
 def check_apart(source: End, sink: End) -> None:
     """Check that two ends do not meet each other.
 
     Raises:
-        ValueError: both listen on one port, or one of them would call the other.
+        ValueError: both are one file, both listen on one port, or one of them would call the other.
     """
+    if isinstance(source, FileEnd) and isinstance(sink, FileEnd) and source.is_same_file(sink):
+        raise ValueError(f"{source.name} and {sink.name} are one file: writing would destroy what is to be read")
     if not isinstance(source, SrtEnd) or not isinstance(sink, SrtEnd):
         return
     ports = source.listens_on, sink.listens_on

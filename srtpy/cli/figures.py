@@ -175,6 +175,8 @@ def totals(pump: Pump) -> str:
     text = f"{pump.messages} messages, {size(pump.bytes)} in {duration(elapsed)} ({rate} on average)"
     if pump.dropped:
         text += f", {pump.dropped} messages dropped while nobody could take them"
+    if pump.given_up:
+        text += f", {pump.given_up} packet{'s' if pump.given_up > 1 else ''} given up as too late"
     if pump.interruptions:
         text += f", {pump.interruptions} interruption{'s' if pump.interruptions > 1 else ''}"
     return text

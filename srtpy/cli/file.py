@@ -162,8 +162,8 @@ def _outcome(line: Line, display: Display, work: Callable[[Line, Display], None]
     except TransferError as error:
         display.say(f"srtpy: {error}")
         return error.status
-    except KeyboardInterrupt:
-        display.say("srtpy: stopped; run it again to go on")
+    except KeyboardInterrupt as stop:
+        display.say(f"srtpy: stopped; {stop}" if stop.args else "srtpy: stopped; run it again to go on")
         return Status.STOPPED
 
 
@@ -219,7 +219,7 @@ class _Sender:
             if not self._is_plain and self._converse(conn):
                 return
             send_bare(conn, self._first, tally)
-        except (Lost, TransferError):
+        except (Lost, TransferError, KeyboardInterrupt):
             tally.sink()
             raise
         finally:

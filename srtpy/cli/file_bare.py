@@ -19,7 +19,7 @@ from typing import Final, Protocol
 import srtpy
 from srtpy.cli.file_carrying import Lost, Stream, judged, next_bytes
 from srtpy.cli.file_digests import TooShort
-from srtpy.cli.file_names import UnsafeName, parts_of
+from srtpy.cli.file_names import UnsafeName, partial_name, parts_of, shown
 from srtpy.cli.file_outcome import MEANING, Status, Tally, TransferError
 from srtpy.cli.file_sources import Entry, Source
 from srtpy.cli.file_store import Incoming, Refused, Store, refusal
@@ -29,6 +29,7 @@ PIECE: Final = 1 << 18  # bytes written at once
 PACKET: Final = 1456  # bytes of a full packet
 LOOK: Final = 0.02  # seconds between looks at what is not acknowledged yet
 PERMISSIONS: Final = 0o666
+STOPPED: Final = "a file without checksum is not gone on with: run both commands again, and it will begin anew"
 
 
 class Draining(Stream, Protocol):
@@ -47,6 +48,7 @@ def send_bare(stream: Draining, entry: Entry, tally: Tally) -> None:
 
     Raises:
         TransferError: it cannot be done; the other side may take what it has for all of it.
+        KeyboardInterrupt: it was stopped; with what that means.
     """
     try:
         source = Source(entry)
@@ -64,6 +66,8 @@ def send_bare(stream: Draining, entry: Entry, tally: Tally) -> None:
         raise TransferError(Status.INTERRUPTED, f"interrupted: {lost}; a bare file is not gone on with") from None
     except TooShort:
         raise TransferError(Status.SOURCE, f"{entry.path}: the file has shrunk while it was sent") from None
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(STOPPED) from None
     finally:
         source.close()
 
@@ -113,6 +117,7 @@ def receive_bare(stream: Stream, store: Store, name: str, start: bytes, *, is_al
 
     Raises:
         TransferError: it cannot be done.
+        KeyboardInterrupt: it was stopped; with what that means.
     """
     try:
         if not store.replaces and store.existing((name,)) is not None:
@@ -129,10 +134,15 @@ def receive_bare(stream: Stream, store: Store, name: str, start: bytes, *, is_al
         raise TransferError(
             Status.INTERRUPTED, f"interrupted: {lost}; what has come of {name} is kept under a hidden name"
         ) from None
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(STOPPED) from None
     except (Refused, OSError) as error:
         verdict = refusal(error)
         stream.send_peer_error()
-        raise TransferError(MEANING[verdict][0], f"{name}: {MEANING[verdict][1]}") from None
+        status, text = MEANING[verdict]
+        if verdict is Verdict.NO_ROOM:
+            text = f"the receiver's disk has no room for it; what came takes room there as {partial_name(name)}"
+        raise TransferError(status, f"{shown(name)}: {text}") from None
     tally.complete(0)
 
 

@@ -123,7 +123,8 @@ class Line:
                 return self._listener.accept()
             except (TimeoutError, BlockingIOError):
                 if time.monotonic() >= until:
-                    raise TransferError(Status.UNREACHABLE, f"{self.name}: nobody called in {wait:g} s") from None
+                    waited = round(wait or 0.0, 1) or wait  # what is left of patience is not round
+                    raise TransferError(Status.UNREACHABLE, f"{self.name}: nobody called in {waited:g} s") from None
 
     def _judge(self, request: srtpy.ConnRequest) -> int:
         return BUSY if self._is_busy.is_set() else 0

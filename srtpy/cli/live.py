@@ -28,6 +28,11 @@ examples:
   srtpy live in.ts srt://example.net:9000           send a file at the speed of its own clock
   srtpy live udp://239.1.1.1:5000 'srt://example.net:9000?latency=200&streamid=live/a'
   srtpy live srt://example.net:9000 - | ffplay -    receive as a caller, into a player
+
+exit status:
+  0  the stream ended, or was ended by Ctrl-C or SIGTERM
+  1  something failed: the last line says what
+  2  wrong usage
 """
 
 
@@ -118,14 +123,18 @@ def run(options: argparse.Namespace) -> int:
 
 def _carry(pump: Pump, figures: Figures) -> OSError | None:
     """Carry the stream until it ends or is ended, or return what made it fail."""
+    failure: OSError | None = None
     figures.start()
     try:
         pump.run()
     except KeyboardInterrupt:
         pass
     except OSError as error:
-        return error
+        failure = error
     finally:
         figures.stop()
-        pump.close()
-    return None
+        try:
+            pump.close()
+        except OSError as error:  # a file that could not be written can often not be closed either: that is no news
+            failure = failure or error
+    return failure

@@ -143,6 +143,11 @@ class Pump:
         source, sink = self.source.first_open_at, self.sink.first_open_at
         return None if source is None or sink is None else max(source, sink)
 
+    @property
+    def given_up(self) -> int:
+        """How many packets came, or could be sent, too late, on connections that are over."""
+        return self.source.given_up + self.sink.given_up
+
     def run(self) -> None:
         """Move data until the source ends, or an end that may not come back goes away.
 
@@ -223,5 +228,7 @@ class Pump:
         """Close both ends; the sink first waits for what it still has to deliver."""
         self.source.stop.set()
         self.sink.stop.set()
-        self.sink.close()
-        self.source.close()
+        try:
+            self.sink.close()
+        finally:
+            self.source.close()

@@ -96,7 +96,7 @@ def test_a_round_trip_that_nobody_has_measured_is_not_told() -> None:
 def test_the_average_counts_from_the_first_connection_on() -> None:
     now = time.monotonic()
     pump: Any = SimpleNamespace(
-        began=now - 1000, flows_since=now - 100, messages=7, bytes=12_500_000, dropped=0, interruptions=0
+        began=now - 1000, flows_since=now - 100, messages=7, bytes=12_500_000, dropped=0, given_up=0, interruptions=0
     )
     told = totals(pump)
     assert told.startswith("7 messages, 12.5 MB in 1:4")
@@ -104,5 +104,18 @@ def test_the_average_counts_from_the_first_connection_on() -> None:
 
 
 def test_with_no_connection_there_is_no_average() -> None:
-    pump: Any = SimpleNamespace(began=0.0, flows_since=None, messages=0, bytes=0, dropped=0, interruptions=0)
+    pump: Any = SimpleNamespace(
+        began=0.0, flows_since=None, messages=0, bytes=0, dropped=0, given_up=0, interruptions=0
+    )
     assert totals(pump) == "0 messages, 0 B in 0:00.0 (- on average)"
+
+
+def test_what_never_arrived_is_told_with_the_totals() -> None:
+    pump: Any = SimpleNamespace(
+        began=0.0, flows_since=None, messages=9, bytes=900, dropped=2, given_up=514, interruptions=1
+    )
+    assert totals(pump).endswith(
+        ", 2 messages dropped while nobody could take them, 514 packets given up as too late, 1 interruption"
+    )
+    pump.given_up = 1
+    assert ", 1 packet given up as too late," in totals(pump)

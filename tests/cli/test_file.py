@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from srtpy.cli.file_line import Line
 from srtpy.cli.file_names import partial_name
 from srtpy.cli.file_outcome import STATUSES, Status, Tally, TransferError
 from srtpy.cli.file_sending import Parcel
-from srtpy.cli.file_sources import Entry
+from srtpy.cli.file_sources import Entry, gather
 from srtpy.cli.file_words import Answer, Kind, Verdict, frame
 from srtpy.cli.main import main
 from tests.cli.talking import digests
@@ -270,6 +271,54 @@ def test_a_wait_for_a_caller_is_in_steps(port: int, monkeypatch: pytest.MonkeyPa
         line.connect(None)
     line.close()
     assert waits == [0.5, 0.5, 0.5]
+
+
+def test_a_wait_for_a_caller_to_come_back_is_told_in_round_numbers(port: int) -> None:
+    line = Line(f"srt://127.0.0.1:{port}?mode=listener")
+    with pytest.raises(TransferError, match=r"nobody called in 0\.1 s"):
+        line.connect(time.monotonic() + 0.1)
+    line.close()
+
+
+class Unread:
+    """A connection whose other side reads nothing: five packets stay where they are."""
+
+    state = srtpy.ConnState.CONNECTED
+
+    def get_option(self, option: srtpy.SockOpt) -> object:
+        assert option is srtpy.SockOpt.SND_DATA
+        return 5
+
+
+def test_a_sender_that_is_stopped_counts_what_arrived(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tally = Tally()
+    tally.expect(1, 100_000)
+    entries = gather([str(film)]).entries
+
+    def stopped(conn: object, parcel: Parcel, greeting: float) -> None:
+        tally.move(0, 10_000)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_file, "send_parcel", stopped)
+    sender = command_file._Sender(
+        Parcel(entries, bytes(16), tally, is_single=True), entries[0], "srtpy", LONG, lambda text: None
+    )
+    conn: Any = Unread()
+    with pytest.raises(KeyboardInterrupt):
+        sender.attempt(conn)
+    assert tally.moved == 10_000 - 5 * 1456
+
+
+@pytest.mark.parametrize("why", ["", "send it anew"])
+def test_who_is_stopped_is_told_what_to_do(
+    film: Path, why: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt(*[why] if why else [])
+
+    monkeypatch.setattr(command_file, "persist", stopped)
+    assert main(["file", "send", str(film), "srt://127.0.0.1:9000"]) == Status.STOPPED
+    assert f"srtpy: stopped; {why or 'run it again to go on'}\n" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_both_sides_exit_status(port: int, film: Path, tmp_path: Path, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable
@@ -30,8 +31,8 @@ from srtpy.cli.file_outcome import Status, Tally, TransferError
 from srtpy.cli.file_receiving import Reception
 from srtpy.cli.file_sending import Parcel
 from srtpy.cli.file_sources import gather
-from srtpy.cli.file_store import Store
-from tests.cli.streams import MemoryStream, joined
+from srtpy.cli.file_store import Incoming, Store
+from tests.cli.streams import Direction, MemoryStream, joined
 
 DATA = Random(1).randbytes(600_000)
 LONG = 20.0
@@ -315,6 +316,41 @@ def test_a_bare_file_replaces_nothing_unasked(tmp_path: Path, store: Store) -> N
         one.write(b"more")
     bare(tmp_path, two, Store(str(tmp_path / "in"), replaces=True), b"new", is_all=True)
     assert (tmp_path / "in" / "film").read_bytes() == b"new"
+
+
+class Stopping(MemoryStream):
+    """Ctrl-C comes as soon as it is used."""
+
+    def read(self, size: int = -1) -> bytes:
+        raise KeyboardInterrupt
+
+    def write(self, data: bytes) -> int:
+        raise KeyboardInterrupt
+
+
+def test_a_bare_file_that_is_stopped_is_not_said_to_go_on(tmp_path: Path, store: Store) -> None:
+    condition = threading.Condition()
+    stream = Stopping(Direction(condition), Direction(condition))
+    with pytest.raises(KeyboardInterrupt, match="begin anew"):
+        bare(tmp_path, stream, store, b"first")
+    ends = Ends(tmp_path)
+    with pytest.raises(KeyboardInterrupt, match="begin anew"):
+        send_bare(stream, ends.parcel.entries[0], ends.sent)
+
+
+def test_a_bare_file_on_a_full_disk_is_not_said_to_go_on(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(incoming: Incoming, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Incoming, "write", full)
+    _, two = joined()
+    with pytest.raises(TransferError, match="no room") as caught:
+        bare(tmp_path, two, store, b"data")
+    assert caught.value.status is Status.DISK
+    assert "goes on" not in str(caught.value)
+    assert partial_name("film") in str(caught.value), "it takes room"
 
 
 def test_a_bare_sender_waits_for_the_last_byte(tmp_path: Path) -> None:

@@ -310,6 +310,29 @@ def test_a_missing_file_is_a_failure(run: type[Command], tmp_path: Path) -> None
     assert "nothing.ts" in said
 
 
+def test_the_help_tells_the_exit_statuses() -> None:
+    help_text = subprocess.run(
+        [sys.executable, "-m", "srtpy", "live", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE,
+        check=True,
+    ).stdout  # fmt: skip
+    assert re.findall(r"^  (\d)  ", help_text.partition("exit status:")[2], re.MULTILINE) == ["0", "1", "2"]
+
+
+def test_a_file_is_not_copied_onto_itself(run: type[Command], recording: Path) -> None:
+    before = recording.read_bytes()
+    status, said = run("live", str(recording), str(recording)).finish()
+    assert status == 2
+    assert "are one file" in said
+    assert recording.read_bytes() == before
+
+
+def test_a_full_disk_is_told_with_its_file_and_the_totals(run: type[Command], recording: Path) -> None:
+    status, said = run("live", str(recording), "/dev/full", "--pace", "off").finish()
+    assert status == 1
+    assert "srtpy live: 0 messages" in said
+    assert said.rstrip().endswith("No space left on device: '/dev/full'")
+
+
 def test_a_missing_file_is_a_failure_even_while_the_peer_is_still_called(run: type[Command], port: int) -> None:
     status, said = run("live", "nothing.ts", f"srt://127.0.0.1:{port}?conntimeo=60000").finish()
     assert status == 1

@@ -185,3 +185,17 @@ def test_without_reconnecting_the_first_loss_is_the_end() -> None:
         pump(source, sink, reconnects=False).run()
     source.reads = [[b"x"]]
     pump(source, sink, reconnects=False).run()
+
+
+def test_a_sink_that_cannot_be_closed_well_does_not_keep_the_source_open() -> None:
+    closed: list[str] = []
+
+    class Closing(Scripted):
+        def close(self) -> None:
+            closed.append(self.name)
+            if self.name == "sink":
+                raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        pump(Closing("source"), Closing("sink")).close()
+    assert closed == ["sink", "source"]
