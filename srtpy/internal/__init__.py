@@ -27,7 +27,7 @@ What a small stream costs (10 Mbit/s: 950 packets a second; a busy machine of tw
     - The peer plays by timestamps: how long anything waits costs nothing but time for repairs.  So it waits for as
       long as these can spare (core/leisure.py), and while something has been lost lately for no longer than it must.
     - A writer looks for answers a write after its burst, not with it: an acknowledgement is there by then, and the
-      peer that times our answer to it finds a round trip of 1 ms, not of a burst's distance.
+      peer that times our answer to it finds a round trip of 1 to 4 ms, not of a burst's distance.
     - Pictures, 19 messages 50 times a second, woke seven threads each at either end.  Who writes or reads in such a
       rhythm promises too: the socket's thread wakes once to send a picture, a reader looks twice for the next.
     - What is gathered waits outside the core (session/gathering.py), and a burst that nothing holds up goes through

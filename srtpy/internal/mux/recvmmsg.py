@@ -189,12 +189,13 @@ class ManyReader:
         while first < count:
             row = control, _, length = rows[first]
             stride, path = self._sender(first, control)
-            last = count if rows.count(row) == count else first + 1
-            while last < count and rows[last] == row:
-                last += 1
-            told = envelopes[first * ENVELOPE : (first + 1) * ENVELOPE]
-            if stride or envelopes[first * ENVELOPE : last * ENVELOPE] != told * (last - first):
-                last = first + 1
+            last = first + 1
+            if not stride:
+                told = envelopes[first * ENVELOPE : last * ENVELOPE]
+                if not first and rows.count(row) == count and envelopes[: count * ENVELOPE] == told * count:
+                    last = count
+                while last < count and rows[last] == row and envelopes.startswith(told, last * ENVELOPE):
+                    last += 1
             if last - first > 1:
                 joiner.add_alike([slot[:length] for slot in slots[first:last]], path, arrivals[first:last])
             else:
