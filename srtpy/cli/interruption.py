@@ -18,7 +18,8 @@ SAME_SIGNAL: Final = 0.5  # seconds
 class Interruption:
     """Has both signals raise KeyboardInterrupt inside a `with` block.  A second one soon after the first is the same.
 
-    timeout(1), for one, signals the command and then its whole group.
+    timeout(1), for one, signals the command and then its whole group.  Who presses Ctrl-C again and again is heard
+    again and again.  What is ignored from the start stays so: a shell's script has Ctrl-C spare its background jobs.
     """
 
     def __init__(self) -> None:
@@ -27,7 +28,8 @@ class Interruption:
 
     def __enter__(self) -> None:
         for number in SIGNALS:
-            self._before[number] = signal.signal(number, self._interrupt)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._interrupt)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -37,6 +39,7 @@ class Interruption:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         """Interrupt, unless that was done just now."""
-        before, self._at = self._at, time.monotonic()
-        if self._at - before > SAME_SIGNAL:
+        now = time.monotonic()
+        if now - self._at > SAME_SIGNAL:
+            self._at = now
             raise KeyboardInterrupt

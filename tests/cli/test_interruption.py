@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
 from srtpy.cli import interruption
-from srtpy.cli.interruption import SIGNALS, Interruption
+from srtpy.cli.interruption import SAME_SIGNAL, SIGNALS, Interruption
 
 LONG = 3600.0
 
@@ -40,6 +42,32 @@ def test_later_it_is_another(interrupted: pytest.MonkeyPatch) -> None:
         interrupted.setattr(interruption, "SAME_SIGNAL", -LONG)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
+
+
+def test_who_presses_again_and_again_is_heard_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = []
+    with Interruption():
+        for at in range(100, 106):
+            clock = SimpleNamespace(monotonic=partial(float, at * SAME_SIGNAL * 0.75))
+            monkeypatch.setattr(interruption, "time", clock)
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                heard.append(at)
+    assert heard == [100, 102, 104]
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    """As Ctrl-C is for a background job of a shell's script."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interrupted")
