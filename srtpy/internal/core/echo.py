@@ -18,6 +18,7 @@ from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.outbox import Outbox
 from srtpy.internal.packet.control import PADDING
 from srtpy.internal.packet.header import ControlType
+from srtpy.internal.seq.number import precedes
 
 ECHO_PERIOD: Final[Micros] = 10 * MILLISECOND  # libsrt common.h COMM_SYN_INTERVAL_US
 
@@ -36,7 +37,8 @@ class Echo:
     def heard(self, number: int, now: Micros) -> None:
         """Answer acknowledgement `number`, unless one was answered a moment ago."""
         if number != self._number and now - self._echoed_at <= ECHO_PERIOD:
-            if number and self._outbox.replace_last(ControlType.ACKACK, number, PADDING, now):
+            is_newer = number and precedes(self._number, number)  # numbers wrap as sequence numbers do
+            if is_newer and self._outbox.replace_last(ControlType.ACKACK, number, PADDING, now):
                 self._number = number
             return
         self._number, self._echoed_at = number, now

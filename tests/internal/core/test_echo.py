@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import pytest
+
 from srtpy.internal.core.counters import Counters
 from srtpy.internal.core.echo import ECHO_PERIOD, Echo
 from srtpy.internal.core.outbox import Outbox
 from srtpy.internal.packet.header import HEADER, ControlType, control_kind
 
 PEER = 0x1234
+LAST = 0x7FFFFFFF
 
 
 def an_echo() -> tuple[Echo, Outbox, Counters]:
@@ -50,6 +53,14 @@ def test_of_those_that_are_taken_in_together_the_newest_is_echoed() -> None:
     echo.heard(5, 5 + ECHO_PERIOD + 1)
     echo.heard(0, 5 + ECHO_PERIOD + 1)
     assert said(outbox) == [5]
+
+
+@pytest.mark.parametrize("newest", [7, 0, LAST])
+def test_one_that_was_overtaken_on_its_way_is_not_the_newest(newest: int) -> None:
+    echo, outbox, _ = an_echo()
+    echo.heard(newest, 5)
+    echo.heard((newest - 1) & LAST, 5)
+    assert said(outbox) == [newest]
 
 
 def test_a_repeated_number_is_echoed_at_once_because_the_echo_was_lost() -> None:
