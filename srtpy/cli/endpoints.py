@@ -1,7 +1,7 @@
-"""Where a stream comes from and where it goes: SRT, UDP, files, standard input and output.
+"""Where a stream comes from and where it goes: SRT, files, standard input and output, and what an address means.
 
-Lives here: one class a kind of end, the same four verbs for each: open, read or write, close.
-Never here: moving data between two ends (live.py), SRT URLs (srtpy.url).
+Lives here: the ends of these kinds; which end a text describes; which two do not go together.
+Never here: what every end does (end.py), UDP (udp_end.py), moving data (pump.py), SRT URLs (srtpy.url).
 Source: srt-live-transmit's URL forms.
 """
 
@@ -10,27 +10,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import socket
 import stat
-import struct
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from typing import IO, Final
 
 import srtpy
+from srtpy.cli.end import READ_MESSAGES, End
 from srtpy.cli.mpegts import MESSAGE_SIZE, SYNC
 from srtpy.cli.turned_away import telling
-from srtpy.secrecy import redacted
+from srtpy.cli.udp_end import UdpEnd
 from srtpy.url import SrtUrl, host_and_port, parse_url
 
-READ_MESSAGES: Final = 64  # messages moved in one go
-LARGEST_DATAGRAM: Final = 65_535
-UDP_NUMBERS: Final = ("ttl", "iptos", "rcvbuf", "sndbuf", "mcloop")
-UDP_BUFFER: Final = 4 << 20  # bytes asked of the kernel for UDP ends
 ACCEPT_STEP: Final = 0.5  # seconds between looks at whether we are to stop
 _Reason = srtpy.RejectReason
 MISFITS: Final = {  # settings of the two ends that do not go together, which waiting does not change
@@ -39,55 +32,10 @@ MISFITS: Final = {  # settings of the two ends that do not go together, which wa
 }
 
 
-class End:
-    """One end of a stream.
-
-    Attributes:
-        name: how people call it.
-        is_live: its data comes whether or not it is read, and is worth nothing later.
-        reopens: it can come back after it ended.
-        calls: it goes to its peer, rather than wait for one.
-        conn: the SRT connection, if it has one now.
-        given_up: packets that came, or could be sent, too late, on connections that are over.
-        first_open_at: when it first was open, by `time.monotonic`; whoever opens the end sets it.
-        say: told what people wait for; whoever drives the end sets it.
-    """
-
-    is_live = False
-    reopens = False
-    calls = False
-    conn: srtpy.Conn | None = None
-    given_up = 0
-    first_open_at: float | None = None
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.stop = threading.Event()
-        self.say: Callable[[str], None] = lambda text: None
-
-    def open(self) -> None:
-        """Get ready; may take as long as the other side does."""
-
-    def peer(self) -> str:
-        """Say who the other side is now, if that is news."""
-        return ""
-
-    def read(self) -> list[bytes]:
-        """Wait for data and return it; [] at the end."""
-        raise srtpy.SRTError(f"{self.name} cannot be read")
-
-    def write(self, messages: list[bytes]) -> None:
-        """Write messages."""
-        raise srtpy.SRTError(f"{self.name} cannot be written to")
-
-    def close(self) -> None:
-        """Let go; may be called from another thread, and more than once."""
-
-
 class SrtEnd(End):
     """An srt:// URL: calls, or listens and accepts one peer at a time."""
 
-    is_live = reopens = True
+    is_live = reopens = has_link = True
 
     def __init__(self, url: str, stream_id: str | None = None) -> None:
         self._where: SrtUrl = parse_url(url, is_quiet=True)  # `from_url` warns below
@@ -195,7 +143,7 @@ class SrtEnd(End):
         if conn is not None:
             conn.close()
             stats = conn.stats()
-            self.given_up += stats.recv_dropped + stats.sent_dropped
+            self.given_up += stats.recv_dropped + stats.sent_dropped + stats.send_buf_size
 
     def close(self) -> None:
         """Close everything; a wait in `open` ends."""
@@ -203,126 +151,6 @@ class SrtEnd(End):
         self.hang_up()
         if self._listener is not None:
             self._listener.close()
-
-
-class UdpEnd(End):
-    """A udp:// URL: a port to receive on (groups are joined), or an address to send to.
-
-    Keys: `adapter` (a local address, for groups), `ttl`, `iptos`, `rcvbuf`, `sndbuf`, `mcloop`.
-    """
-
-    is_live = True
-
-    def __init__(self, url: str, *, is_source: bool) -> None:
-        parts = urlsplit(url)
-        super().__init__(f"udp://{parts.netloc}")
-        try:
-            port = parts.port
-        except ValueError:
-            port = None
-        if port is None:
-            raise ValueError(f"{redacted(url)}: a port is needed, as in udp://239.1.1.1:5000")
-        self._host = (parts.hostname or "").lstrip("@")
-        self._port = port
-        keys = dict(parse_qsl(parts.query))
-        unknown = set(keys) - {"adapter", *UDP_NUMBERS}
-        if unknown:
-            known = ", ".join(("adapter", *UDP_NUMBERS))
-            raise ValueError(f"{redacted(url)}: unknown key {', '.join(sorted(unknown))}; there are {known}")
-        self._adapter = keys.pop("adapter", "")
-        try:
-            self._numbers = {key: int(value, 0) for key, value in keys.items()}
-        except ValueError:
-            raise ValueError(f"{redacted(url)}: {', '.join(UDP_NUMBERS)} are whole numbers") from None
-        self._is_source = is_source
-        self._socket: socket.socket | None = None
-        self._partial = b""
-
-    def open(self) -> None:
-        """Open the socket."""
-        host = self._host or ("" if self._is_source else "127.0.0.1")
-        flags = socket.AI_PASSIVE if self._is_source else 0
-        family, _, _, _, address = socket.getaddrinfo(
-            host or None, self._port, type=socket.SOCK_DGRAM, flags=flags, family=0 if host else socket.AF_INET
-        )[0]
-        opened = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            self._configure(opened, family, address)
-        except BaseException:
-            opened.close()
-            raise
-        self._socket = opened
-
-    def _configure(self, opened: socket.socket, family: int, address: tuple[Any, ...]) -> None:
-        numbers = self._numbers
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, numbers.get("rcvbuf", UDP_BUFFER))
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, numbers.get("sndbuf", UDP_BUFFER))
-        if self._is_source:
-            if _is_group(family, str(address[0])):
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            opened.bind(address)
-            if _is_group(family, str(address[0])):
-                self._join(opened, family, str(address[0]))
-            return
-        level, hops, many = (
-            (socket.IPPROTO_IP, socket.IP_TTL, socket.IP_MULTICAST_TTL)
-            if family == socket.AF_INET
-            else (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, socket.IPV6_MULTICAST_HOPS)
-        )
-        if "ttl" in numbers:
-            opened.setsockopt(level, hops, numbers["ttl"])
-            opened.setsockopt(level, many, numbers["ttl"])
-        if "mcloop" in numbers and family == socket.AF_INET:
-            opened.setsockopt(level, socket.IP_MULTICAST_LOOP, numbers["mcloop"])
-        if "iptos" in numbers and family == socket.AF_INET:
-            opened.setsockopt(level, socket.IP_TOS, numbers["iptos"])
-        if self._adapter and family == socket.AF_INET:
-            opened.setsockopt(level, socket.IP_MULTICAST_IF, socket.inet_aton(self._adapter))
-        opened.connect(address)
-
-    def _join(self, opened: socket.socket, family: int, group: str) -> None:
-        if family == socket.AF_INET:
-            request = socket.inet_aton(group) + socket.inet_aton(self._adapter or "0.0.0.0")
-            opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
-        else:
-            request = socket.inet_pton(family, group) + struct.pack("@I", 0)
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, request)
-
-    def read(self) -> list[bytes]:
-        """Wait for a datagram, take those that wait behind it; cut those too long for a message."""
-        opened = self._opened()
-        datagrams = [opened.recv(LARGEST_DATAGRAM)]
-        with contextlib.suppress(BlockingIOError):
-            while len(datagrams) < READ_MESSAGES:
-                datagrams.append(opened.recv(LARGEST_DATAGRAM, socket.MSG_DONTWAIT))
-        if max(map(len, datagrams)) <= MESSAGE_SIZE:
-            return datagrams
-        return [each[at : at + MESSAGE_SIZE] for each in datagrams for at in range(0, len(each), MESSAGE_SIZE)]
-
-    def write(self, messages: list[bytes]) -> None:
-        """Send each message as a datagram; nobody listening is nobody's fault."""
-        opened = self._opened()
-        for message in messages:
-            with contextlib.suppress(ConnectionRefusedError):
-                opened.send(message)
-
-    def _opened(self) -> socket.socket:
-        if self._socket is None:
-            raise srtpy.ConnClosedError(f"{self.name} is closed")
-        return self._socket
-
-    def close(self) -> None:
-        """Close the socket, waking whoever reads it."""
-        opened, self._socket = self._socket, None
-        if opened is not None:
-            with contextlib.suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)  # wakes a blocked recv, and says ENOTCONN all the same
-            opened.close()
-
-
-def _is_group(family: int, host: str) -> bool:
-    packed = socket.inet_pton(family, host)
-    return packed[0] == 0xFF if family == socket.AF_INET6 else packed[0] >> 4 == 0xE
 
 
 class FileEnd(End):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import srtpy
-from srtpy.cli.endpoints import End
+from srtpy.cli.end import End
 from srtpy.cli.pump import Pump
 from srtpy.cli.screen import Screen, duration, megabits, size
 from srtpy.statswriter import CsvWriter, JsonLinesWriter, PrometheusWriter
@@ -88,6 +88,7 @@ class Figures:
         self._pump, self._screen, self._file, self._interval, self._say = pump, screen, file, interval, say
         self._stop = threading.Event()
         self._looked_at = self._data_at = time.monotonic()
+        self._moved = (0, 0)
         self._thread = threading.Thread(target=self._run, name="srtpy-figures", daemon=True)
 
     def start(self) -> None:
@@ -139,10 +140,14 @@ class Figures:
     def _row(self, source: srtpy.ConnStats | None, sink: srtpy.ConnStats | None, elapsed: float) -> list[str]:
         """Say what came in, what went out, how the links are."""
         links = [stats for stats in (source, sink) if stats is not None]
+        before, self._moved = self._moved, (self._pump.taken, self._pump.bytes)
+        taken, given = ((now - then) / elapsed for now, then in zip(self._moved, before, strict=True))
         return [
             duration(time.monotonic() - self._pump.began),
-            self._came_in(source, elapsed),
-            megabits(sink.sent_unique_bytes / elapsed) if sink else "-",
+            self._came_in(source, elapsed) if self._pump.source.has_link else megabits(taken),
+            megabits(sink.sent_unique_bytes / elapsed if sink else given)
+            if sink or not self._pump.sink.has_link
+            else "-",
             _round_trips(links),
             str(source.recv_loss if source else sink.lost_packets if sink else 0),
             str(sum(stats.retransmits + stats.recv_retrans for stats in links)),
@@ -176,7 +181,9 @@ def totals(pump: Pump) -> str:
     if pump.dropped:
         text += f", {pump.dropped} messages dropped while nobody could take them"
     if pump.given_up:
-        text += f", {pump.given_up} packet{'s' if pump.given_up > 1 else ''} given up as too late"
+        text += (
+            f", {pump.given_up} packet{'s' if pump.given_up > 1 else ''} given up, too late or lost with a connection"
+        )
     if pump.interruptions:
         text += f", {pump.interruptions} interruption{'s' if pump.interruptions > 1 else ''}"
     return text

@@ -1,7 +1,7 @@
 """`srtpy live SRC DST`: carry a live stream from one place to another.
 
 Lives here: the command's options, its exit status.
-Never here: ends (endpoints.py), moving data (pump.py), figures (figures.py), signals (interruption.py).
+Never here: ends (end.py, endpoints.py), moving data (pump.py), figures (figures.py), signals (interruption.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Final
 
 import srtpy
 from srtpy.cli.arguments import duration
-from srtpy.cli.endpoints import End, FileEnd, check_apart, open_end
+from srtpy.cli.end import End
+from srtpy.cli.endpoints import FileEnd, check_apart, open_end
 from srtpy.cli.figures import COLUMNS, FORMATS, Figures, StatsFile, totals
 from srtpy.cli.interruption import Interruption
 from srtpy.cli.mpegts import MESSAGE_SIZE

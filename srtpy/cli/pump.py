@@ -2,7 +2,7 @@
 
 Lives here: opening ends in the background, what happens while one is away (live data is
 dropped and counted, other data waits), pace, the totals.
-Never here: what an end is (endpoints.py), figures on the screen and in files (figures.py).
+Never here: what an end is (end.py), figures on the screen and in files (figures.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Final
 
-from srtpy.cli.endpoints import End, SrtEnd
+from srtpy.cli.end import End
+from srtpy.cli.endpoints import SrtEnd
 from srtpy.cli.mpegts import ClockPace
 
 FIRST_RETRY: Final = 0.5  # seconds before the first new attempt; doubles
@@ -118,6 +119,7 @@ class Pump:
     Attributes:
         messages: messages written.
         bytes: bytes written.
+        taken: bytes read.
         dropped: messages of a live source that came while nobody could take them.
         interruptions: how often an end went away and was waited for.
         began: when it was made, by `time.monotonic`.
@@ -128,7 +130,7 @@ class Pump:
     ) -> None:
         self.source, self.sink = source, sink
         source.say = sink.say = say
-        self.messages = self.bytes = self.dropped = self.interruptions = 0
+        self.messages = self.bytes = self.taken = self.dropped = self.interruptions = 0
         self.began = time.monotonic()
         self._reconnects = reconnects
         self._pace = pace
@@ -145,7 +147,7 @@ class Pump:
 
     @property
     def given_up(self) -> int:
-        """How many packets came, or could be sent, too late, on connections that are over."""
+        """How many packets came or left too late, or never, on connections that are over."""
         return self.source.given_up + self.sink.given_up
 
     def run(self) -> None:
@@ -166,6 +168,7 @@ class Pump:
                 self._lost(self.source, error)
                 continue
             if messages:
+                self.taken += sum(map(len, messages))
                 if self._pace is not None:
                     self._keep_pace(messages)
                 self._write(messages)

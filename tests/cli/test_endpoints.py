@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +13,8 @@ from typing import Any
 import pytest
 
 import srtpy
-from srtpy.cli.endpoints import End, FileEnd, SrtEnd, check_apart, open_end
+from srtpy.cli.end import End
+from srtpy.cli.endpoints import FileEnd, SrtEnd, check_apart, open_end
 from tests.connected import pair
 
 
@@ -33,8 +36,9 @@ def test_who_sends_is_told_that_the_peer_has_closed_and_nothing_about_reading() 
 def test_what_was_given_up_is_remembered_when_the_connection_is_gone() -> None:
     end = SrtEnd("srt://127.0.0.1:9000")
     with pair() as (a, _):
-        for sent, received in ((3, 2), (10, 0)):
-            stats = replace(a.stats(), sent_dropped=sent, recv_dropped=received)
+        for sent, received in ((3, 2), (9, 0)):
+            unsent = 0 if received else 1
+            stats = replace(a.stats(), sent_dropped=sent, recv_dropped=received, send_buf_size=unsent)
             conn: Any = SimpleNamespace(close=lambda: None, stats=lambda stats=stats: stats)
             end.conn = conn
             assert (end.conn, end.given_up) == (conn, 0 if sent == 3 else 5)
@@ -89,3 +93,22 @@ def test_a_full_disk_is_told_with_its_file() -> None:
     with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
         end.close()
     end.close()
+
+
+def test_a_udp_address_that_cannot_be_had_is_told() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        name = f"udp://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(OSError, match=f"{name}: Address already in use") as caught:
+            open_end(name, is_source=True).open()
+    assert caught.value.errno == errno.EADDRINUSE
+    with pytest.raises(OSError, match=r"udp://no\.such\.host\.invalid:5000: "):
+        open_end("udp://no.such.host.invalid:5000", is_source=False).open()
+    with pytest.raises(OSError, match=r"^udp://239\.1\.1\.1:5000: "):
+        open_end("udp://239.1.1.1:5000?adapter=nonsense", is_source=True).open()
+
+
+@pytest.mark.parametrize("key", ["ttl=99999999999", "rcvbuf=-1", "iptos=high", "mcloop="])
+def test_a_udp_number_that_no_socket_takes_is_told(key: str) -> None:
+    with pytest.raises(ValueError, match=rf"{key}: .* are whole numbers, 0 to 2147483647"):
+        open_end(f"udp://127.0.0.1:5000?{key}", is_source=True)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from srtpy.cli.endpoints import End
+from srtpy.cli.end import End
+from srtpy.cli.endpoints import SrtEnd
 from srtpy.cli.figures import COLUMNS, Figures, StatsFile, totals
 from srtpy.internal.clock.units import SECOND
 from srtpy.internal.core.roundtrip import INITIAL_RTT, INITIAL_VARIANCE
@@ -54,7 +55,8 @@ def test_prometheus_sees_only_the_connections_there_are(tmp_path: Path) -> None:
 
 def silent() -> Figures:
     """Return figures of no stream at all, for nobody to see."""
-    ends: Any = SimpleNamespace(source=End("source"), sink=End("sink"), began=0.0, dropped=0)
+    source, sink = SrtEnd("srt://127.0.0.1:9000"), SrtEnd("srt://127.0.0.1:9001")
+    ends: Any = SimpleNamespace(source=source, sink=sink, began=0.0, dropped=0, taken=0, bytes=0)
     return Figures(ends, None, None, 1.0, lambda text: None)
 
 
@@ -81,6 +83,18 @@ def test_a_last_row_that_follows_at_once_tells_of_no_silence() -> None:
         figures._looked_at += 0.2
         row = figures._row(b.stats(clear=True), None, 0.2)
     assert row[1] == "0.00 Mbit/s"
+
+
+def test_ends_without_a_link_have_rates_too() -> None:
+    pump: Any = SimpleNamespace(source=End("file"), sink=End("udp"), began=0.0, dropped=0, taken=0, bytes=0)
+    figures = Figures(pump, None, None, 1.0, lambda text: None)
+    shown = []
+    for taken, given in ((1_000_000, 500_000), (1_250_000, 1_250_000), (1_250_000, 1_250_000)):
+        pump.taken, pump.bytes = taken, given
+        shown.append(figures._row(None, None, 2.0)[1:3])
+    assert shown == [["4.00 Mbit/s", "2.00 Mbit/s"], ["1.00 Mbit/s", "3.00 Mbit/s"], ["0.00 Mbit/s", "0.00 Mbit/s"]]
+    pump.source = pump.sink = SrtEnd("srt://127.0.0.1:9000")
+    assert figures._row(None, None, 2.0)[1:3] == ["-", "-"], "no link now"
 
 
 def test_a_round_trip_that_nobody_has_measured_is_not_told() -> None:
@@ -115,7 +129,8 @@ def test_what_never_arrived_is_told_with_the_totals() -> None:
         began=0.0, flows_since=None, messages=9, bytes=900, dropped=2, given_up=514, interruptions=1
     )
     assert totals(pump).endswith(
-        ", 2 messages dropped while nobody could take them, 514 packets given up as too late, 1 interruption"
+        ", 2 messages dropped while nobody could take them, "
+        "514 packets given up, too late or lost with a connection, 1 interruption"
     )
     pump.given_up = 1
-    assert ", 1 packet given up as too late," in totals(pump)
+    assert ", 1 packet given up, too late or lost with a connection," in totals(pump)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from srtpy.cli.endpoints import End
+from srtpy.cli.end import End
 from srtpy.cli.pump import LONGEST_RETRY, Pump
 from tests.internal.session.fakes import in_thread
 
@@ -72,6 +72,7 @@ def test_from_one_end_to_the_other() -> None:
     moved.run()
     assert sink.written == [b"ab", b"c", b"d"]
     assert (moved.messages, moved.bytes, moved.dropped, moved.interruptions) == (3, 4, 0, 0)
+    assert moved.taken == 4
 
 
 def test_time_counts_once_both_ends_are_there() -> None:
