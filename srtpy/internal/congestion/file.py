@@ -23,7 +23,9 @@ Where we differ, and why:
   singly, so the two numbers are such that at the loss it bears we have as much as it has.
   Of a round no more than a tenth counts (`COUNTED`): a libsrt flow whose receiver woke late sends whole windows
   several times over, at ten times the path's speed, for seconds, and does not mind how little the others send.
-- Alone too losses of more than a twentieth count while there is a queue: they are not the line's.
+- Alone too losses of more than a twentieth count while there is a queue: they are not the line's.  Nor are they if
+  half as much again leaves as arrives (`FLOOD`): then the pace is what arrives.  A receiver that is slower than slow
+  start has shown, because it decrypts, loses in its kernel what no round trip shows at first.
 - Steps.  The draft's B, the spare capacity, is what the path carries besides; a receiver that reads many packets
   at once measures no more than what arrives.  So B is a ninth of the most that was ever measured, for a fast flow
   and a slow one alike, alone not less than `LEAST_SPARE`.  When nothing has slowed us down for long, or for some
@@ -77,6 +79,7 @@ GROWTH: Final = 0.125  # ours: a round trip must show a queue before it is long
 OVERSHOOT: Final = 1.08  # ours: faster than this the queue would be long before it is seen
 MOST_STEPS: Final = 10.0  # ours: where much is lost acknowledgements are rare
 LEAD: Final = 150.0  # ours: packets a second; what steps add until the receiver's measurement shows it
+FLOOD: Final = 1.5  # ours: times what arrives; where so much is lost it is our own doing, whatever the round trip shows
 CONTEST: Final = 4.0  # ours: the same in company, where most of what is sent may be lost
 LEAST_YIELD: Final = 0.03  # ours: the draft's own step back
 MOST_YIELD: Final = 0.125  # ours: what drains a queue of a round trip in eight
@@ -183,6 +186,9 @@ class FileCC(Controller):
                 return
             self._end_slow_start(round_trip, now)
         path = self._path
+        if not path.is_shared and path.is_losing(HARMLESS_PACKETS) and SECOND / self._pace > path.rate * FLOOD:
+            self._slowed_at = now
+            self._pace = SECOND / max(path.rate, 1)
         self._pace = min(self._pace, slowest(round_trip))  # which the handshake may have made out to be far longer
         careful = min(CAREFUL, CAREFUL_ROUNDS * (2 * round_trip + RATE_INTERVAL))
         boldness = min(max((now - self._slowed_at) / careful, 1.0), BOLDEST)

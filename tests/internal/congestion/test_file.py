@@ -306,6 +306,22 @@ def test_losses_are_the_lines_while_there_is_no_queue() -> None:
         assert path.controller.period < before
 
 
+@pytest.mark.parametrize(("leaving", "period"), [(1.4, 200 / 1.4), (1.6, 200)])
+def test_who_sends_far_more_than_arrives_and_loses_it_goes_back_to_what_arrives(leaving: float, period: float) -> None:
+    path = Path()
+    path.avoid(int(5000 * leaving))
+    path.measure(5000, 1)
+    path.send(1000)
+    path.lose(300)
+    path.ack(1)
+    assert path.controller.period == pytest.approx(period, rel=0.01)
+    path.measure(1000, 1)
+    path.send(1000)
+    before = path.controller.period
+    path.rounds(2)
+    assert path.controller.period <= before, "nothing is lost, so it is the application that sends less"
+
+
 def test_a_queue_is_given_way_to_by_no_more_than_an_eighth_at_a_time() -> None:
     path = Path()
     path.avoid(5000)
