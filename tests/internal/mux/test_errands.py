@@ -143,6 +143,16 @@ def test_the_socket_is_read_again_after_a_moment() -> None:
     assert [inbox for inbox, _ in world.tended] == inboxes, "first come, first served"
 
 
+def test_one_for_whom_more_comes_each_time_than_a_moment_takes_in_starves_nobody() -> None:
+    world = World(takes=MOMENT)
+    flooded, others = world.inbox(), [world.inbox() for _ in range(3)]
+    for _ in range(2 * len(others)):
+        for inbox in (flooded, *others):  # as a transfer's batches come first in every read
+            world.errands.add(inbox)
+        world.run()
+    assert [inbox for inbox, _ in world.tended] == [flooded, *others, flooded, *others][: 2 * len(others)]
+
+
 def test_too_many_are_left_to_their_own_threads() -> None:
     world = World()
     inboxes = [world.inbox() for _ in range(MOST_WAITING + 1)]
