@@ -34,7 +34,9 @@ DEPTH: Final = 64  # ours: of a receiver's 92 datagrams; the rest is for 280 mic
 TAKING: Final = 10.0  # ours: microseconds a libsrt receiver takes for a packet, measured
 DEEPEST: Final = 1024.0  # ours: packets; a quarter of what 4 MB hold, the most that libsrt and we are usually granted
 DEEPENING: Final = 1.25  # ours: each time a receiver says that it has lost nothing, so DEEPEST takes 13
-FORGETTING: Final = 1.002  # ours: as often; half of what was too much it is not given again before four seconds
+FORGETTING: Final = (
+    1.002  # ours: as often; what was too much is not given again for 3.5 seconds of ten-millisecond reports
+)
 
 
 class Pacing:

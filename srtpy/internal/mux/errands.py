@@ -1,4 +1,4 @@
-"""What the socket's thread does for connections of which each has little to do: it is awake anyway.
+"""What the socket's thread does for connections of which each has little to do, or a file: it is awake anyway.
 
 Lives here: who is to be seen to and when, seeing to them for a moment at a time, and waking their own threads if
 it gets too much.

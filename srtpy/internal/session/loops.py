@@ -1,7 +1,8 @@
 """What the two threads of a session run, and what the socket's thread runs for it.
 
 Lives here: the receiver's loop (asleep until the inbox rings), the timer's loop (asleep
-until the core's next deadline), and `tend`, which spares both where there is little to do.
+until the core's next deadline), and `tend`, which spares both where there is little to do,
+or a file comes.
 Never here: starting and ending threads (session.py), what a turn of the core is (engine.py),
 what is taken from the inbox (intake.py).
 """

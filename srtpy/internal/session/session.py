@@ -5,8 +5,8 @@ Never here: reading and writing (reading.py, writing.py), what the threads run (
 the protocol (core).
 
   thread                 runs             sleeps on
-  srt-mux (shared)       the mux          the UDP socket; `tend` for us where there is little to do, if
-                                          nobody holds our lock: it never waits for it
+  srt-mux (shared)       the mux          the UDP socket; `tend` for us where there is little to do, or
+                                          a file comes, if nobody holds our lock: it never waits for it
   srt-recv-<id>          receive_loop     the inbox
   srt-timer-<id>         timer_loop       sooner; in the end it takes the session down
   callers                read write close readable, writable, changed; a reader that sleeps for a
