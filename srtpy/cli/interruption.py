@@ -19,7 +19,8 @@ class Interruption:
     """Has both signals raise KeyboardInterrupt inside a `with` block.  A second one soon after the first is the same.
 
     timeout(1), for one, signals the command and then its whole group.  Who presses Ctrl-C again and again is heard
-    again and again.  What is ignored from the start stays so: a shell's script has Ctrl-C spare its background jobs.
+    again and again.  A shell's script starts its background jobs with SIGINT ignored; it is heeded there too, as
+    srt-live-transmit does: `kill -INT` is how a script asks for the totals.
     """
 
     def __init__(self) -> None:
@@ -28,8 +29,7 @@ class Interruption:
 
     def __enter__(self) -> None:
         for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._interrupt)
+            self._before[number] = signal.signal(number, self._interrupt)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -57,14 +57,12 @@ def test_who_presses_again_and_again_is_heard_again_and_again(monkeypatch: pytes
     assert heard == [100, 102, 104]
 
 
-def test_what_is_ignored_stays_ignored() -> None:
-    """As Ctrl-C is for a background job of a shell's script."""
+def test_what_was_ignored_is_heeded_and_afterwards_ignored_again() -> None:
+    """A script's background job is started so, and the script ends it by `kill -INT`."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with Interruption():
-            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGTERM)
+        with Interruption(), pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
