@@ -32,8 +32,10 @@ BURST_TIME: Final[Micros] = 2 * MILLISECOND  # ours: the wait that a burst may c
 LATENESS: Final[Micros] = 50 * MILLISECOND  # ours: a busy machine's or container's stall; libsrt has no such limit
 DEPTH: Final = 64  # ours: of a receiver's 92 datagrams; the rest is for 280 microseconds in which it is not scheduled
 TAKING: Final = 10.0  # ours: microseconds a libsrt receiver takes for a packet, measured
-DEEPEST: Final = 1024.0  # ours: packets; a quarter of what 4 MB hold, the most that libsrt and we are usually granted
-DEEPENING: Final = 1.25  # ours: each time a receiver says that it has lost nothing, so DEEPEST takes 13
+DEEPEST: Final = (
+    256.0  # ours: packets; as fast as 1,024, and a fourteenth of what 4 MB hold, which we are mostly granted
+)
+DEEPENING: Final = 1.25  # ours: each time a receiver says that it has lost nothing, so DEEPEST takes seven
 FORGETTING: Final = (
     1.002  # ours: as often; what was too much is not given again for 3.5 seconds of ten-millisecond reports
 )
