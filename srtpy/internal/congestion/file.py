@@ -52,7 +52,7 @@ from typing import Final
 from srtpy.internal.clock.units import MILLISECOND, SECOND, Micros
 from srtpy.internal.congestion.controller import Controller, Limits
 from srtpy.internal.congestion.feedback import Feedback
-from srtpy.internal.congestion.path import Path
+from srtpy.internal.congestion.path import Path, a_round
 from srtpy.internal.seq.number import SequenceNumber, span
 
 RATE_INTERVAL: Final[Micros] = 10 * MILLISECOND  # draft 5.2.1.1 "Slow Start": RC_INTERVAL
@@ -147,7 +147,7 @@ class FileCC(Controller):
         if self._is_unproven:
             return
         path = self._path
-        counted = path.lost(packets, (2 * round_trip + RATE_INTERVAL) / self._pace)
+        counted = path.lost(packets, a_round(round_trip) / self._pace)
         if self._is_starting:
             if not path.is_clear or path.is_losing(HARMLESS_PACKETS):
                 self._end_slow_start(round_trip, now)
@@ -190,7 +190,7 @@ class FileCC(Controller):
             self._slowed_at = now
             self._pace = SECOND / max(path.rate, 1)
         self._pace = min(self._pace, slowest(round_trip))  # which the handshake may have made out to be far longer
-        careful = min(CAREFUL, CAREFUL_ROUNDS * (2 * round_trip + RATE_INTERVAL))
+        careful = min(CAREFUL, CAREFUL_ROUNDS * a_round(round_trip))
         boldness = min(max((now - self._slowed_at) / careful, 1.0), BOLDEST)
         bound = SECOND / self._fastest
         if self._pace > bound and (path.is_shared or path.is_clear):

@@ -43,6 +43,11 @@ FIRST_CONTEST: Final[Micros] = 2 * SECOND  # ours: then we look whether the othe
 LONGEST_CONTEST: Final[Micros] = 32 * SECOND  # ours: each look costs us something, so they become rarer
 
 
+def a_round(round_trip: Micros) -> Micros:
+    """Return how long a round is; see above."""
+    return 2 * round_trip + ANSWERS
+
+
 class Path:
     """The path as one sender sees it.
 
@@ -98,7 +103,7 @@ class Path:
         self.capacity = max(self.capacity, feedback.capacity)
         self._jitter = feedback.jitter
         began, _ = self._rounds[-1]
-        is_over = now - began >= 2 * round_trip + ANSWERS
+        is_over = now - began >= a_round(round_trip)
         if is_over and began:
             self._company.judge(self._least > self._chance, self.is_losing(), self._losses > 0, now)
             self.drains = self.queue < self._queue_before * DRAINING
