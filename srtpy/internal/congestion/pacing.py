@@ -32,13 +32,9 @@ BURST_TIME: Final[Micros] = 2 * MILLISECOND  # ours: the wait that a burst may c
 LATENESS: Final[Micros] = 50 * MILLISECOND  # ours: a busy machine's or container's stall; libsrt has no such limit
 DEPTH: Final = 64  # ours: of a receiver's 92 datagrams; the rest is for 280 microseconds in which it is not scheduled
 TAKING: Final = 10.0  # ours: microseconds a libsrt receiver takes for a packet, measured
-DEEPEST: Final = (
-    256.0  # ours: packets; as fast as 1,024, and a fourteenth of what 4 MB hold, which we are mostly granted
-)
+DEEPEST: Final = 256.0  # ours: packets; as fast as 1,024, and a fourteenth of what 4 MB hold, as is usual
 DEEPENING: Final = 1.25  # ours: each time a receiver says that it has lost nothing, so DEEPEST takes seven
-FORGETTING: Final = (
-    1.002  # ours: as often; what was too much is not given again for 3.5 seconds of ten-millisecond reports
-)
+FORGETTING: Final = 1.002  # ours: as often; what was too much is not given again for 3.5 s of reports
 
 
 class Pacing:
@@ -56,12 +52,8 @@ class Pacing:
     def allowance(self, wanted: int, period: float, now: Micros) -> int:
         """Return how many of `wanted` packets may leave; 0: not before `deadline`."""
         burst = _ordinary_burst(period)
-        earliest = now - (max(burst - 1, self._depth - DEPTH) * period if self._is_resting else LATENESS)
+        self._due = self._next_due(burst, period, now)
         self._is_resting = False
-        if self._due < earliest:
-            self._due = earliest
-        elif self._due > now + 2 * period:  # a debt honestly made is less: the period has become shorter since
-            self._due = now + 2 * period
         granted = wanted if wanted < burst else burst
         if now < self._ready(granted, period):
             return 0
@@ -79,11 +71,7 @@ class Pacing:
         burst = _ordinary_burst(period)
         if count > burst or not self._is_resting:
             return False
-        earliest = now - max(burst - 1, self._depth - DEPTH) * period
-        if self._due < earliest:
-            due = earliest
-        else:
-            due = now + 2 * period if self._due > now + 2 * period else self._due
+        due = self._next_due(burst, period, now)
         taking = period if period < TAKING else TAKING
         if now < due + (count - 1) * period or now < self._clear - (self._depth - count) * taking:
             return False
@@ -118,6 +106,14 @@ class Pacing:
     def deadline(self, wanted: int, period: float) -> Micros:
         """Return when `wanted` packets, or an ordinary burst of them, may leave."""
         return ceil(self._ready(min(wanted, _ordinary_burst(period)), period)) if wanted else NEVER
+
+    def _next_due(self, burst: int, period: float, now: Micros) -> float:
+        """Return when the next packet should leave, after what is forgone of a stall, or of a pause, has been forgone.
+
+        A debt honestly made is two periods at most: if it is more the period has become shorter since.
+        """
+        kept = max(burst - 1, self._depth - DEPTH) * period if self._is_resting else LATENESS
+        return min(max(self._due, now - kept), now + 2 * period)
 
     def _ready(self, burst: int, period: float) -> float:
         by_pace = self._due + (burst - 1) * period
