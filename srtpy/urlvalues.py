@@ -113,14 +113,12 @@ def key_length(value: str) -> int | None:
 def crypto_mode(value: str) -> int:
     """Return the number of a way to encrypt, by number or name."""
     names = ("auto", "ctr", "gcm")
-    return names.index(value.lower()) if value.lower() in names else _whole_of(value, "0 (auto), 1 (ctr) or 2 (gcm)")
-
-
-def _whole_of(value: str, choices: str) -> int:
+    if value.lower() in names:
+        return names.index(value.lower())
     try:
         return whole(value)
     except ValueError:
-        raise ValueError(f"not one of {choices}") from None
+        raise ValueError("not one of 0 (auto), 1 (ctr) or 2 (gcm)") from None
 
 
 def version(value: str) -> int | str:

@@ -145,9 +145,7 @@ class Figures:
         return [
             duration(time.monotonic() - self._pump.began),
             self._came_in(source, elapsed) if self._pump.source.has_link else megabits(taken),
-            megabits(sink.sent_unique_bytes / elapsed if sink else given)
-            if sink or not self._pump.sink.has_link
-            else "-",
+            self._went_out(sink, elapsed) if self._pump.sink.has_link else megabits(given),
             _round_trips(links),
             str(source.recv_loss if source else sink.lost_packets if sink else 0),
             str(sum(stats.retransmits + stats.recv_retrans for stats in links)),
@@ -165,6 +163,10 @@ class Figures:
         if source.recv_unique_packets or silence < 0.5:  # the last row may follow another at once
             return megabits(source.recv_unique_bytes / elapsed)
         return f"no data for {silence:.0f} s"
+
+    def _went_out(self, sink: srtpy.ConnStats | None, elapsed: float) -> str:
+        """Say how fast data left, if there is a connection."""
+        return "-" if sink is None else megabits(sink.sent_unique_bytes / elapsed)
 
 
 def _round_trips(links: list[srtpy.ConnStats]) -> str:

@@ -20,9 +20,7 @@ Reads: TypeAlias = list[tuple[Batch, Path]]
 """What one read brought in, in order of arrival."""
 
 LARGEST_DATAGRAM: Final = MAX_MSS - UDP_IP_HEADERS  # ours: all later bounds on memory count datagrams, not bytes
-LARGE: Final = (
-    32  # ours: datagrams that stay a batch by themselves: joining copies them, which costs more than it spares
-)
+LARGE: Final = 32  # ours: datagrams that stay a batch: joining copies them, and costs more than it spares
 JOIN_LIMIT: Final = 128  # ours: datagrams a batch; a connection holds its lock for a batch, 0.2 ms for these
 
 

@@ -21,5 +21,5 @@ PASSING: Final = 1 << 21  # ours: bytes; twice as much is kept, and a connection
 
 @cache
 def keep_freed_blocks() -> None:
-    """Have freed memory kept for the next block, once; nothing is touched, so it costs a microsecond."""
+    """Have freed memory kept for the next block, once; hardly a page is touched, so it costs a microsecond."""
     bytes(PASSING)
